@@ -1,0 +1,80 @@
+"""The HTTP API of chat and decisions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from myloware.kernel.apikey import caller
+from myloware.kernel.errors import Conflict, NotFound
+from runs import services
+from runs.api import find_run
+from runs.models import Step
+from runs.states import Verdict
+
+from . import links
+from .chat import talk
+from .serializers import ApprovalSerializer, ChatAnswer, ChatRequest, DecisionRequest, LinkAnswer
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
+
+
+class ChatBrendan(APIView):
+    @extend_schema(request=ChatRequest, responses=ChatAnswer)
+    def post(self, request: Request) -> Response:
+        """One message to Brendan. A film he proposes waits for a person at its ``workflow`` gate."""
+        body = ChatRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        said = body.validated_data
+        reply = talk(
+            said["message"],
+            user_id=said["user_id"] or caller(request),
+            project=said["project"],
+            options=said["options"],
+        )
+        return Response(reply.model_dump(mode="json"))
+
+
+class GateLink(APIView):
+    @extend_schema(responses=LinkAnswer)
+    def get(self, request: Request, run_id: UUID) -> Response:
+        """A fresh approval link for the gate at which the run waits now; 409 when it waits at none."""
+        run = find_run(run_id)
+        gate = links.open_gate(run)
+        if gate is None:
+            raise Conflict(f"No gate is open: the run is {run.status}.", status=run.status)
+        url, expires_at = links.fresh_link(gate)
+        return Response(LinkAnswer({"gate": gate.name, "url": url, "expires_at": expires_at}).data)
+
+
+class DecideGate(APIView):
+    @extend_schema(request=DecisionRequest, responses=ApprovalSerializer)
+    def post(self, request: Request, run_id: UUID, gate: str) -> Response:
+        """Decides at a gate. One decision counts; a second is told with 409 who was first."""
+        body = DecisionRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        wanted = body.validated_data
+        step = _newest(run_id, gate)
+        decision = services.Decision(
+            Verdict(wanted["verdict"]),
+            actor=caller(request),
+            channel="api",
+            digest=wanted["digest"] or services.digest_of(step),
+            comment=wanted["comment"],
+            edits=dict(wanted["edits"]),
+            stage=wanted["stage"],
+        )
+        return Response(ApprovalSerializer(services.decide(step.id, decision)).data)
+
+
+def _newest(run_id: UUID, gate: str) -> Step:
+    """The run's gate of this name; after a revision there are several, and the last one counts."""
+    step = find_run(run_id).steps.filter(kind="gate", name=gate).last()
+    if step is None:
+        raise NotFound(f"Run {run_id} has no gate '{gate}'.")
+    return step

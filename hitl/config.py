@@ -1,0 +1,35 @@
+"""Settings of approvals."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+
+class HitlSettings(BaseSettings):
+    """Approvals."""
+
+    hitl_secret: SecretStr = Field(SecretStr(""), description="signs approval links")
+    hitl_link_hours: int = Field(24, ge=1, le=24 * 30, description="life of an approval link, in hours")
+    hitl_channels: str = Field(
+        "hitl.channels.email.EmailChannel,telegram_bot.channel.TelegramChannel",
+        description="comma-separated classes that carry invitations to decide",
+    )
+    hitl_emails: str = Field("", description="comma-separated addresses of the reviewers; empty: no mails")
+    hitl_email_from: str = Field("MyloWare <myloware@localhost>", description="sender of the mails")
+    email_host: str = Field("", description="SMTP server; empty: mails are written to DATA_DIR/mail")
+    email_port: int = Field(587, ge=1, le=65535, description="SMTP port, with STARTTLS")
+    email_host_user: str = Field("", description="SMTP user")
+    email_host_password: SecretStr = Field(SecretStr(""), description="SMTP password")
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return _parts(self.hitl_channels)
+
+    @property
+    def emails(self) -> tuple[str, ...]:
+        return _parts(self.hitl_emails)
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (part.strip() for part in text.split(","))))

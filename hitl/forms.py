@@ -1,0 +1,42 @@
+"""The approval page's form."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django import forms
+
+from runs.states import Verdict
+
+_SEPARATORS = re.compile(r"[\s,]+")
+
+
+class DecisionForm(forms.Form):
+    """A verdict with its comment, and for a draft the reviewer's text."""
+
+    verdict = forms.ChoiceField(choices=[(verdict.value, verdict.value) for verdict in Verdict])
+    comment = forms.CharField(required=False, max_length=2000)
+    stage = forms.CharField(required=False, max_length=64)
+    title = forms.CharField(required=False, max_length=200)
+    caption = forms.CharField(required=False, max_length=2200)
+    tags = forms.CharField(required=False, max_length=2000)
+
+    def faults(self) -> str:
+        """What is wrong with the input, in words."""
+        return "; ".join(f"{name}: {fault}" for name, faults in self.errors.items() for fault in faults)
+
+    def edits(self, draft: dict[str, Any]) -> dict[str, Any]:
+        """The fields of ``draft`` that were sent and differ from it."""
+        sent = {
+            "title": self.cleaned_data["title"],
+            "caption": self.cleaned_data["caption"].replace("\r\n", "\n"),
+            "tags": tags_of(self.cleaned_data["tags"]),
+        }
+        return {name: value for name, value in sent.items() if name in self.data and draft.get(name) != value}
+
+
+def tags_of(text: str) -> list[str]:
+    """Hashtags from what a person types: with or without #, separated by spaces or commas, none twice."""
+    tags = (tag.strip("#") for tag in _SEPARATORS.split(text))
+    return list(dict.fromkeys(filter(None, tags)))

@@ -1,0 +1,117 @@
+"""Approval links: a signed token is all the authority a reviewer needs, for one gate and what it shows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import timezone
+
+from myloware.kernel.errors import Conflict, Forbidden, Misconfigured
+from myloware.kernel.signing import sign, unsign
+from runs.models import Approval, Run, Step
+from runs.services import digest_of
+from runs.states import StepStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PURPOSE = "hitl.approve"
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What a link proves: the gate's step, the digest of what it showed when it was made, and for whom it was made."""
+
+    step: Step
+    digest: str
+    recipient: str
+
+    @property
+    def approval(self) -> Approval | None:
+        """The decision, if it was taken."""
+        return Approval.objects.filter(step=self.step).first()
+
+
+def approval_url(step: Step, *, recipient: str = "") -> str:
+    """The link to decide at ``step``, a gate. ``recipient`` is who the decision will be recorded for.
+
+    Raises ``Misconfigured`` without HITL_SECRET.
+    """
+    # A step belongs to one run and has one name: with the step, the token is bound to run and gate.
+    value = {"step": step.id.hex, "digest": digest_of(step), "to": recipient}
+    token = sign(value, key=_key(), purpose=PURPOSE)
+    return f"{settings.PUBLIC_BASE_URL}{page_path(step.run_id, step.name, token)}"
+
+
+def page_path(run_id: UUID, gate: str, token: str) -> str:
+    """Path and query of the approval page."""
+    return f"{reverse('hitl-approve', args=[run_id, gate])}?{urlencode({'token': token})}"
+
+
+def expires_at(signed_at: datetime) -> datetime:
+    """When a link signed at ``signed_at`` ends."""
+    return signed_at + _life()
+
+
+def open_gate(run: Run) -> Step | None:
+    """The gate at which the run waits for a person now."""
+    step = run.cursor()
+    return step if step is not None and step.kind == "gate" and step.status == StepStatus.WAITING else None
+
+
+def read(token: str, run_id: UUID, gate: str) -> Pass:
+    """The pass behind ``token``, for exactly this run and gate. A gate that was decided still has its pass.
+
+    Raises ``Gone`` when the link is too old, ``Forbidden`` when it was not made for this gate, ``Conflict`` when the
+    gate was closed without a decision or shows something else by now.
+    """
+    value = unsign(token, key=_key(), purpose=PURPOSE, max_age=_life())
+    found = Pass(_step(value, run_id, gate), str(value.get("digest", "")), str(value.get("to", "")))
+    if found.approval is None:
+        _require_open(found)
+    return found
+
+
+def _step(value: Mapping[str, Any], run_id: UUID, gate: str) -> Step:
+    wanted = Step.objects.select_related("run__project").filter(id=str(value.get("step")), kind="gate")
+    step = wanted.filter(run_id=run_id, name=gate).first()
+    if step is None:
+        raise Forbidden("This link belongs to another decision. Open it exactly as it was sent to you.")
+    return step
+
+
+def _require_open(found: Pass) -> None:
+    step = found.step
+    if step.status != StepStatus.WAITING:
+        raise Conflict(f"Nobody has to decide here any more: the run is {step.run.status}.", status=step.run.status)
+    if found.digest != digest_of(step):
+        raise Conflict("What this link showed has changed since it was made. Ask for a new link.")
+
+
+def strip_links(text: str) -> str:
+    """``text`` with approval links replaced, for a channel that shows them as buttons."""
+    start = re.escape(f"{settings.PUBLIC_BASE_URL}/v1/hitl/approve/")
+    return re.sub(rf"{start}\S+", "use the button below.", text)
+
+
+def _key() -> str:
+    key: str = settings.HITL.hitl_secret.get_secret_value()
+    if not key:
+        raise Misconfigured("HITL_SECRET is empty, so no approval link can be signed. Set it to a long random value.")
+    return key
+
+
+def _life() -> timedelta:
+    return timedelta(hours=settings.HITL.hitl_link_hours)
+
+
+def fresh_link(step: Step, *, recipient: str = "") -> tuple[str, datetime]:
+    """A new link and when it ends."""
+    return approval_url(step, recipient=recipient), expires_at(timezone.now())

@@ -1,0 +1,218 @@
+"""What the approval page tells: the rows of a gate, put into a reviewer's words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.urls import reverse
+
+from personas.registry import PERSONAS
+from runs.models import Artifact, Run, Step
+from runs.services import shown_at
+from runs.states import RunStatus, Verdict
+
+if TYPE_CHECKING:
+    from runs.schemas import PlannedStep
+
+PAST = {Verdict.APPROVE: "Approved", Verdict.REJECT: "Rejected", Verdict.REVISE: "Sent back"}
+
+# What a stage makes, as the object of "do ... again".
+_WORK = {
+    "iggy": "the ideas",
+    "riley": "the clips",
+    "alex": "the edit",
+    "morgan": "the sound",
+    "quinn": "title, caption and tags",
+}
+_PRIVACY = {
+    "SELF_ONLY": "Only the account itself",
+    "MUTUAL_FOLLOW_FRIENDS": "Friends",
+    "FOLLOWER_OF_CREATOR": "Followers",
+    "PUBLIC_TO_EVERYONE": "Everyone",
+}
+_PLATFORMS = {"tiktok": "TikTok", "youtube": "YouTube", "instagram": "Instagram"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the call sheet."""
+
+    kind: str
+    name: str
+    title: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Film:
+    """The film to be judged. ``url`` is a path on this site."""
+
+    url: str
+    poster: str
+    duration_s: float | None
+    width_px: int | None
+    height_px: int | None
+
+
+@dataclass(frozen=True)
+class Redo:
+    """A stage that a revision can go back to."""
+
+    stage: str
+    work: str
+
+
+def page_of(step: Step) -> dict[str, Any]:
+    """The template context of a gate: ``kind`` is plan, ideas, draft or facts, by what is shown."""
+    run, shown = step.run, shown_at(step)
+    gate = run.project.spec.gate(step.name)
+    kind = next((kind for kind in ("draft", "ideas", "plan") if kind in shown), "facts")
+    return {
+        "run": run,
+        "step": step,
+        "title": gate.title if gate else step.name,
+        "ask": gate.ask if gate else "",
+        "brief": run.payload.input.brief,
+        "kind": kind,
+        # A gate may bring a preview of its own.
+        "preview": (f"hitl/gates/{step.name}.html", f"hitl/shown/{kind}.html"),
+        "shown": shown,
+        "numbers": numbers(run),
+        "lines": call_sheet(run),
+        "film": film_of(run, shown.get("film", "")),
+        "draft": _draft(shown.get("draft", {})),
+        "redo": redo_of(step),
+    }
+
+
+def numbers(run: Run) -> dict[str, Any]:
+    """What will be made: ``clips``, ``clip_s``, ``film_s`` (seconds), ``format``."""
+    specs, options = run.project.spec.specs, run.payload.options
+    clip_s = options.duration or specs.video_duration_s
+    # Clips that overlap start closer together than they last.
+    interval_s = (specs.model_extra or {}).get("clipInterval", clip_s)
+    return {
+        "clips": specs.video_count,
+        "clip_s": clip_s,
+        "film_s": interval_s * (specs.video_count - 1) + clip_s,
+        "format": options.aspect_ratio or specs.aspect_ratio,
+    }
+
+
+def call_sheet(run: Run) -> list[Line]:
+    """The approved plan, line by line."""
+    return [_line(run, planned) for planned in run.payload.graph_spec.steps]
+
+
+def _line(run: Run, planned: PlannedStep) -> Line:
+    return {"stage": _stage, "gate": _gate, "wait": _wait}[planned.kind](run, planned.name)
+
+
+def _stage(run: Run, name: str) -> Line:
+    persona = PERSONAS.get(name)
+    title = f"{name.capitalize()}, {persona.title.lower()}" if persona else name.capitalize()
+    return Line("stage", name, title, persona.summary if persona else "")
+
+
+def _gate(run: Run, name: str) -> Line:
+    gate = run.project.spec.gate(name)
+    return Line("gate", name, "You decide", gate.title if gate else name)
+
+
+def _wait(run: Run, name: str) -> Line:
+    count, social = numbers(run), run.project.primary_social()
+    account = f"{_platform(social.provider)}, @{social.account_id}" if social else "no account yet"
+    titles = {
+        "clips": (f"{count['clips']} clips of {count['clip_s']:g} s", "The video model films them."),
+        "render": ("The film", "Clips, titles and sound become one film."),
+        "publish": ("The publication", f"The film is posted: {account}."),
+    }
+    title, detail = titles.get(name, (name.capitalize(), ""))
+    return Line("wait", name, title, detail)
+
+
+def _platform(name: str) -> str:
+    return _PLATFORMS.get(name, name.capitalize())
+
+
+def film_of(run: Run, checksum: str) -> Film | None:
+    """The stored film with this checksum, which is what the draft names; None when there is none."""
+    film = run.artifacts.filter(checksum=checksum).exclude(path="").last() if checksum else None
+    if film is None:
+        return None
+    poster = run.artifacts.filter(type="poster").exclude(path="").last()
+    seen = film.metadata
+    return Film(
+        url=_media(film),
+        poster=_media(poster) if poster else "",
+        duration_s=seen.get("duration_s"),
+        width_px=seen.get("width_px"),
+        height_px=seen.get("height_px"),
+    )
+
+
+def _media(artifact: Artifact) -> str:
+    # Through our own origin, which is all that the page's content policy lets it load from.
+    folder, _, name = artifact.path.partition("/")
+    return reverse("media", args=[folder, name])
+
+
+def _draft(draft: dict[str, Any]) -> dict[str, Any]:
+    if not draft:
+        return {}
+    privacy = draft.get("privacy", "")
+    return {
+        **draft,
+        "tags": " ".join(f"#{tag}" for tag in draft.get("tags", ())),
+        "platform": _platform(draft.get("platform", "")),
+        "privacy": _PRIVACY.get(privacy, privacy),
+    }
+
+
+def redo_of(step: Step) -> list[Redo]:
+    """The stages before this gate, latest first: where a revision can start."""
+    steps = step.run.payload.graph_spec.steps
+    at = next((index for index, planned in enumerate(steps) if planned.name == step.name), 0)
+    stages = [planned.name for planned in steps[:at] if planned.kind == "stage"]
+    return [Redo(stage, _WORK.get(stage, f"the work of {stage}")) for stage in reversed(stages)]
+
+
+def outcome_of(step: Step) -> dict[str, Any]:
+    """What was decided at a gate and what became of the run since."""
+    run, approval = step.run, step.approval
+    return {
+        "approval": approval,
+        "past": PAST[Verdict(approval.verdict)],
+        "actor": approval.actor,
+        "since": _since(run),
+        "publish_urls": run.result.publish_urls,
+    }
+
+
+def _since(run: Run) -> str:
+    """Where the run stands, as a sentence."""
+    if run.status == RunStatus.SUCCEEDED:
+        return "The film is published." if run.result.publish_urls else "The film is finished."
+    ended = {
+        RunStatus.FAILED: "The run has stopped and needs somebody to look at it.",
+        RunStatus.CANCELLED: "The run was cancelled. Nothing more happens.",
+        RunStatus.REJECTED: "The run has ended. Nothing is published.",
+    }
+    return ended.get(RunStatus(run.status)) or _under_way(run)
+
+
+def _under_way(run: Run) -> str:
+    step = run.cursor()
+    if step is None:
+        return "The crew is at work."
+    if step.kind == "gate":
+        gate = run.project.spec.gate(step.name)
+        return f"The next decision is open: {gate.title if gate else step.name}."
+    if step.kind == "stage":
+        return f"{step.name.capitalize()} is at work now."
+    return {
+        "clips": "The clips are being filmed.",
+        "render": "The film is being rendered.",
+        "publish": "The film is on its way to the platform.",
+    }.get(step.name, "The crew is at work.")

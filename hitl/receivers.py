@@ -1,0 +1,27 @@
+"""News of the engine that people have to hear. One task per channel: one that fails holds up no other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.dispatch import receiver
+
+from runs.signals import gate_opened, run_ended
+
+from . import tasks
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+
+@receiver(gate_opened)
+def on_gate_opened(sender: object, *, step_id: UUID, **_: Any) -> None:
+    for channel in settings.HITL.channels:
+        tasks.invite.delay(str(step_id), channel)
+
+
+@receiver(run_ended)
+def on_run_ended(sender: object, *, run_id: UUID, **_: Any) -> None:
+    for channel in settings.HITL.channels:
+        tasks.notify.delay(str(run_id), channel)

@@ -1,0 +1,117 @@
+"""The approval page. GET shows it and decides nothing: mail scanners and link previews follow links too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+
+from myloware.kernel.errors import Conflict, InvalidInput, MylowareError
+from runs import services
+from runs.models import Step
+from runs.states import Verdict
+
+from . import links
+from .forms import DecisionForm
+from .pages import outcome_of, page_of
+
+if TYPE_CHECKING:
+    from django.http.response import HttpResponseBase
+
+# Nothing but our own style sheets, pictures and film; no script at all, and no frame around a decision.
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": _POLICY,
+    # The token stands in the address.
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+
+
+# The signed token in the form is the authority, and no cookie is read: there is nothing a foreign site could ride on.
+@method_decorator(csrf_exempt, name="dispatch")
+class ApprovalPage(View):
+    """``/v1/hitl/approve/{runId}/{gate}?token=...``: no login and no API key."""
+
+    http_method_names = ["get", "head", "post"]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except MylowareError as error:
+            return _page(request, "hitl/closed.html", {"error": error}, status=error.status)
+
+    def get(self, request: HttpRequest, run_id: UUID, gate: str) -> HttpResponse:
+        token = request.GET.get("token", "")
+        found = links.read(token, run_id, gate)
+        if found.approval:
+            return _decided(request, found.step)
+        return _page(request, "hitl/approve.html", {**page_of(found.step), "token": token})
+
+    def post(self, request: HttpRequest, run_id: UUID, gate: str) -> HttpResponse:
+        token = request.POST.get("token", "")
+        found = links.read(token, run_id, gate)
+        form = DecisionForm(request.POST)
+        try:
+            _decide(found, form)
+        except InvalidInput as error:
+            return _again(request, found.step, token, error)
+        except Conflict as error:
+            if not found.approval:
+                raise
+            return _decided(request, found.step, first=error.message)
+        return HttpResponse(status=303, headers={**_HEADERS, "Location": links.page_path(run_id, gate, token)})
+
+
+def _decide(found: links.Pass, form: DecisionForm) -> None:
+    if not form.is_valid():
+        raise InvalidInput(form.faults())
+    draft = services.shown_at(found.step).get("draft", {})
+    verdict = Verdict(form.cleaned_data["verdict"])
+    decision = services.Decision(
+        verdict,
+        actor=found.recipient or "link holder",
+        channel="page",
+        digest=found.digest,
+        comment=form.cleaned_data["comment"].strip(),
+        edits=form.edits(draft) if verdict == Verdict.APPROVE and draft else {},
+        stage=form.cleaned_data["stage"],
+    )
+    services.decide(found.step.id, decision)
+
+
+def _again(request: HttpRequest, step: Step, token: str, error: InvalidInput) -> HttpResponse:
+    """The same page with what was typed, and what is wrong with it."""
+    typed = {name: request.POST[name] for name in ("title", "caption", "tags") if name in request.POST}
+    context = page_of(step)
+    context["draft"] = {**context["draft"], **typed}
+    entered = {"fault": error.message, "open": request.POST.get("verdict"), "comment": request.POST.get("comment", "")}
+    return _page(
+        request,
+        "hitl/approve.html",
+        {**context, **entered, "stage": request.POST.get("stage", ""), "token": token},
+        status=error.status,
+    )
+
+
+def _decided(request: HttpRequest, step: Step, *, first: str = "") -> HttpResponse:
+    """Who decided what and when. ``first`` tells somebody who came second that theirs did not count."""
+    step = Step.objects.select_related("run__project", "approval").get(id=step.id)
+    context = {**page_of(step), **outcome_of(step), "first": first}
+    return _page(request, "hitl/decided.html", context, status=409 if first else 200)
+
+
+def _page(request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
+    response = render(request, template, context, status=status)
+    for name, value in _HEADERS.items():
+        response.headers[name] = value
+    return response

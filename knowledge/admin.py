@@ -1,0 +1,56 @@
+"""Documents in the admin: to be read and found. Their text comes from files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+
+from .models import Chunk, Document
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+class ChunkInline(admin.TabularInline):  # type: ignore[type-arg]  # generic in the stubs only
+    model = Chunk
+    fields = readonly_fields = ("position", "heading", "text", "embedding_model")
+    extra = 0
+    can_delete = False
+    ordering = ("position",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Chunk]:
+        return super().get_queryset(request).defer("embedding", "lexemes")
+
+    def has_add_permission(self, request: HttpRequest, obj: Document | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Document)
+class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+    list_display = ("title", "path", "project", "persona", "chunk_count", "updated_at")
+    list_filter = ("project", "persona", "content_type")
+    search_fields = ("title", "path", "metadata", "chunks__heading", "chunks__text")
+    search_help_text = "Words of the title, the path, the tags or the text"
+    inlines = (ChunkInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
+        # A subquery, because a search joins the passages that match and would spoil a plain count.
+        chunks = Chunk.objects.filter(document=OuterRef("pk")).order_by().values("document")
+        count = Subquery(chunks.annotate(count=Count("id")).values("count"))
+        documents: QuerySet[Document] = super().get_queryset(request)
+        return documents.annotate(chunk_count=count)
+
+    @admin.display(description="chunks", ordering="chunk_count")
+    def chunk_count(self, document: Document) -> int:
+        return int(getattr(document, "chunk_count", None) or 0)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Document | None = None) -> bool:
+        return False

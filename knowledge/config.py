@@ -1,0 +1,17 @@
+"""Settings of the knowledge base."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+
+class KnowledgeSettings(BaseSettings):
+    """Knowledge base."""
+
+    embeddings_model: Literal["wordllama", "text-embedding-3-small"] = Field(
+        "wordllama", description="embedding model: local `wordllama`, or OpenAI's with 256 dimensions"
+    )
+    openai_api_key: SecretStr = Field(SecretStr(""), description="OpenAI key, for live chat models and embeddings")

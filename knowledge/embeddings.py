@@ -1,0 +1,120 @@
+"""Embedding models: texts in, vectors of one length out.
+
+Vectors of different models mean different things and must not be compared; whoever stores one stores the model's
+name with it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import httpx
+import stamina
+from django.conf import settings
+
+from myloware.kernel.errors import Misconfigured, ProviderRefused, ProviderUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+DIMENSIONS = 256
+
+Vector = list[float]
+
+
+class EmbeddingModel(Protocol):
+    """Turns texts into vectors of length 1 with ``DIMENSIONS`` numbers; safe to call from several threads."""
+
+    def embed(self, texts: Sequence[str]) -> list[Vector]:
+        """One vector per text, in order."""
+
+
+class LocalModel:
+    """WordLlama: averaged token vectors, weights in its wheel, no network."""
+
+    def __init__(self) -> None:
+        # Importing it takes 0.3 s, which processes that never embed do not spend.
+        from wordllama import WordLlama
+
+        spec = importlib.util.find_spec("wordllama")
+        if spec is None or spec.origin is None:
+            raise Misconfigured("The package wordllama is not installed: run bin/setup.")
+        self._model: Any = WordLlama.load(cache_dir=Path(spec.origin).parent, disable_download=True, dim=DIMENSIONS)
+
+    def embed(self, texts: Sequence[str]) -> list[Vector]:
+        """Needs no key and raises nothing."""
+        vectors: list[Vector] = self._model.embed(list(texts), norm=True).tolist()
+        return vectors
+
+
+class OpenAiModel:
+    """OpenAI's embeddings endpoint (platform.openai.com/docs/api-reference/embeddings), shortened to ``DIMENSIONS``."""
+
+    URL = "https://api.openai.com/v1/embeddings"
+    # The endpoint takes 2,048 texts and 300,000 tokens a call; our passages have at most a few hundred tokens.
+    BATCH = 256
+
+    def __init__(self, name: str, key: str, *, transport: httpx.BaseTransport | None = None) -> None:
+        if not key:
+            raise Misconfigured(
+                f"EMBEDDINGS_MODEL={name} needs OPENAI_API_KEY; set it, or use EMBEDDINGS_MODEL=wordllama."
+            )
+        self.name = name
+        headers = {"Authorization": f"Bearer {key}"}
+        self._http = httpx.Client(headers=headers, timeout=30, transport=transport)
+
+    def embed(self, texts: Sequence[str]) -> list[Vector]:
+        """Raises ``ProviderUnavailable`` after three attempts, ``ProviderRefused`` at once."""
+        batches = [texts[start : start + self.BATCH] for start in range(0, len(texts), self.BATCH)]
+        return [vector for batch in batches for vector in self._batch(batch)]
+
+    @stamina.retry(on=ProviderUnavailable, attempts=3, timeout=60)
+    def _batch(self, texts: Sequence[str]) -> list[Vector]:
+        body = {"model": self.name, "input": list(texts), "dimensions": DIMENSIONS, "encoding_format": "float"}
+        try:
+            answer = self._http.post(self.URL, json=body)
+        except httpx.TransportError as error:
+            raise ProviderUnavailable(
+                f"OpenAI cannot be reached ({type(error).__name__}).", provider="openai"
+            ) from error
+        if answer.status_code == httpx.codes.TOO_MANY_REQUESTS or answer.is_server_error:
+            raise ProviderUnavailable(f"OpenAI answered {answer.status_code}.", provider="openai")
+        if not answer.is_success:
+            raise ProviderRefused(
+                f"OpenAI refused to embed: {answer.status_code}.", provider="openai", answer=answer.text[:300]
+            )
+        entries = sorted(answer.json()["data"], key=lambda entry: int(entry["index"]))
+        return [entry["embedding"] for entry in entries]
+
+
+def _openai() -> EmbeddingModel:
+    return OpenAiModel("text-embedding-3-small", settings.KNOWLEDGE.openai_api_key.get_secret_value())
+
+
+MODELS: Mapping[str, Callable[[], EmbeddingModel]] = {
+    "wordllama": LocalModel,
+    "text-embedding-3-small": _openai,
+}
+
+_loading = threading.Lock()
+
+
+def current_model() -> str:
+    """Name of the model that new passages and queries are embedded with."""
+    return str(settings.KNOWLEDGE.embeddings_model)
+
+
+def embed(texts: Sequence[str], *, model: str) -> list[Vector]:
+    """One vector per text. Loads the model on first use, once per process. Raises ``Misconfigured`` without its key."""
+    with _loading:
+        loaded = _load(model)
+    return loaded.embed(texts)
+
+
+@cache
+def _load(model: str) -> EmbeddingModel:
+    return MODELS[model]()

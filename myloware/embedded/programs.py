@@ -1,0 +1,116 @@
+"""The processes of MyloWare on one machine."""
+
+from __future__ import annotations
+
+import http.client
+import shutil
+import signal
+import sys
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from .ports import HOST
+from .supervisor import Program
+
+ADMIN = "admin"
+"""The first user, of the admin and of Flower."""
+# Quiet: no banners.
+_CELERY = ("-m", "celery", "-q")
+# Celery sets Django up where this names a module; beat and Flower need neither models nor tasks.
+_WITHOUT_DJANGO = {"DJANGO_SETTINGS_MODULE": ""}
+_ENV = {
+    "PYTHONUNBUFFERED": "1",
+    # The reason for that warning is pickle, which our workers do not accept.
+    "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where the processes listen and how many workers there are."""
+
+    base_dir: Path
+    data_dir: Path
+    port: int
+    flower_port: int
+    simulators_port: int | None
+    """None: no provider is in local mode, or the simulators run elsewhere."""
+    workers: int
+    broker_url: str
+    """As Celery writes it."""
+    admin_password: str
+
+
+def preparation(plan: Plan) -> Program:
+    """Tables and fixtures; ends when they are there."""
+    return _python("prepare", plan, "manage.py", "prepare")
+
+
+def processes(plan: Plan) -> tuple[Program, ...]:
+    """Web, worker, beat, Flower and, in local mode, the simulators. All need migrated tables."""
+    counts = str(_emptied(plan.data_dir / "metrics"))
+    counted = (_with_env(program, PROMETHEUS_MULTIPROC_DIR=counts) for program in (_web(plan), _worker(plan)))
+    simulators = (_simulators(plan),) if plan.simulators_port else ()
+    return (*counted, _beat(plan), _flower(plan), *simulators)
+
+
+def answers(port: int, path: str) -> bool:
+    """Whether ``GET path`` on this machine's ``port`` is answered with 200."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _web(plan: Plan) -> Program:
+    serve = ("-m", "uvicorn", "myloware.asgi:application", "--host", HOST, "--port", str(plan.port))
+    # Django knows no lifespan events; open event streams would otherwise hold up the end.
+    brief = ("--no-access-log", "--log-level", "warning", "--lifespan", "off", "--timeout-graceful-shutdown", "3")
+    return replace(_python("web", plan, *serve, *brief), ready=partial(answers, plan.port, "/health"))
+
+
+def _worker(plan: Plan) -> Program:
+    # One worker has nobody to talk to before it starts.
+    alone = ("--without-gossip", "--without-mingle")
+    options = ("-Q", "runs,media", "-c", str(plan.workers), "-n", "worker@%h", "--loglevel", "INFO")
+    program = _python("worker", plan, *_CELERY, "-A", "myloware", "worker", *options, *alone)
+    # Soft shutdown: running tasks get worker_soft_shutdown_timeout to end, then they are handed back.
+    return replace(program, stop_signals=(signal.SIGQUIT,))
+
+
+def _beat(plan: Plan) -> Program:
+    schedule = ("--schedule", str(plan.data_dir / "beat-schedule"), "--loglevel", "INFO")
+    program = _python("beat", plan, *_CELERY, "-A", "myloware.embedded.clock", "beat", *schedule)
+    return _with_env(program, **_WITHOUT_DJANGO)
+
+
+def _flower(plan: Plan) -> Program:
+    listen = (f"--address={HOST}", f"--port={plan.flower_port}", "--logging=error")
+    program = _python("flower", plan, *_CELERY, "flower", *listen)
+    # Not as arguments: every user of the machine sees those.
+    secrets = {"CELERY_BROKER_URL": plan.broker_url, "FLOWER_BASIC_AUTH": f"{ADMIN}:{plan.admin_password}"}
+    return _with_env(program, **_WITHOUT_DJANGO, **secrets)
+
+
+def _simulators(plan: Plan) -> Program:
+    return _python("simulators", plan, "manage.py", "simulators", "--port", str(plan.simulators_port))
+
+
+def _python(name: str, plan: Plan, *arguments: str) -> Program:
+    # Never a console script: its first line cannot name an interpreter in a path with a space.
+    return Program(name, (sys.executable, *arguments), env=_ENV, cwd=plan.base_dir)
+
+
+def _with_env(program: Program, **variables: str) -> Program:
+    return replace(program, env={**program.env, **variables})
+
+
+def _emptied(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder

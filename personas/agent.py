@@ -1,0 +1,205 @@
+"""Runs one stage as a LangGraph agent."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from langchain.agents import create_agent
+from langchain.agents.structured_output import ToolStrategy
+from langchain_core.messages import HumanMessage
+from langgraph.errors import GraphRecursionError
+
+from myloware.kernel.errors import ContractBroken, Misconfigured
+
+from .base import INTRODUCTION, StageResult
+from .caller import CallerThread
+from .middleware import (
+    Budgets,
+    Completion,
+    OneAnswerPerCall,
+    VendorErrors,
+    ai_messages,
+    tool_errors,
+    tool_messages,
+)
+from .registry import persona as member
+from .tools import TOOLS, StageContext
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import AnyMessage
+    from langchain_core.runnables import RunnableConfig
+    from langgraph.checkpoint.base import BaseCheckpointSaver
+    from langgraph.graph.state import CompiledStateGraph
+
+    from .base import Limits, Persona, StageBrief
+    from .config import CrewSettings
+    from .ports import Knowledge, Production
+
+log = logging.getLogger(__name__)
+
+
+def perform(
+    brief: StageBrief,
+    *,
+    thread_id: str,
+    knowledge: Knowledge,
+    production: Production,
+    checkpointer: BaseCheckpointSaver[Any] | None,
+    model: BaseChatModel,
+    settings: CrewSettings,
+) -> StageResult:
+    """See :func:`personas.base.run_stage`."""
+    persona = member(brief.persona)
+    allowed = allowed_tools(persona, brief, settings)
+    agent = build(persona, allowed, brief, model=model, checkpointer=checkpointer)
+    caller = CallerThread()
+    context = StageContext(
+        caller=caller,
+        knowledge=knowledge,
+        production=production,
+        persona=persona.name,
+        project=brief.project,
+        deadline=time.monotonic() + persona.limits.wall_s,
+    )
+    config = thread_config(thread_id, persona.limits, persona=persona.name, project=brief.project, run_id=brief.run_id)
+    state = caller.run(lambda: converge(agent, brief_message(brief), config=config, context=context))
+    return result_of(state, persona=persona, fallback_model=settings.llm_model)
+
+
+def allowed_tools(persona: Persona, brief: StageBrief, settings: CrewSettings) -> tuple[str, ...]:
+    """The persona's tools that the project allows; the rest never reaches the agent.
+
+    An allowlist that is missing or names an unknown tool raises ``Misconfigured``, or leaves ``memory_search`` alone
+    in ``memory_fallback`` mode.
+    """
+    listed = brief.expectations.tools
+    unknown = [name for name in listed if name not in TOOLS]
+    if unknown or (persona.tools and not listed):
+        return _bad_allowlist(persona, brief, unknown, settings)
+    dropped = sorted(set(persona.tools) ^ set(listed))
+    if dropped:
+        log.info("tools left out", extra={"persona": persona.name, "project": brief.project, "tools": dropped})
+    return tuple(name for name in persona.tools if name in listed)
+
+
+def _bad_allowlist(persona: Persona, brief: StageBrief, unknown: list[str], settings: CrewSettings) -> tuple[str, ...]:
+    reason = f"names unknown tools: {', '.join(unknown)}" if unknown else "is missing"
+    if settings.persona_allowlist_mode == "memory_fallback":
+        extra = {"persona": persona.name, "project": brief.project, "reason": reason}
+        log.warning("tool allowlist unusable, memory_search only", extra=extra)
+        return ("memory_search",)
+    raise Misconfigured(
+        f"The tool allowlist of '{persona.name}' in project '{brief.project}' {reason}. "
+        f"Set personas.{persona.name}.tools in the project file to some of: {', '.join(persona.tools)}."
+    )
+
+
+def build(
+    persona: Persona,
+    allowed: Sequence[str],
+    brief: StageBrief,
+    *,
+    model: BaseChatModel,
+    checkpointer: BaseCheckpointSaver[Any] | None,
+) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """The agent's graph."""
+    return create_agent(
+        model,
+        [TOOLS[name] for name in allowed],
+        system_prompt=persona.prompt,
+        response_format=ToolStrategy(persona.output),
+        middleware=[
+            Budgets(persona.limits),
+            VendorErrors(),
+            OneAnswerPerCall(),
+            tool_errors(),
+            Completion(persona, allowed, brief),
+        ],
+        context_schema=StageContext,
+        checkpointer=checkpointer,
+        name=persona.name,
+    )
+
+
+def brief_message(brief: StageBrief) -> HumanMessage:
+    """The brief as the agent reads it: without ids, so that they cannot leak into what is written."""
+    return HumanMessage(f"{INTRODUCTION}\n{brief.model_dump_json(exclude={'run_id', 'step_id'})}")
+
+
+def thread_config(thread_id: str, limits: Limits, **metadata: str) -> RunnableConfig:
+    # A turn of the loop is two graph steps, model and tools; the slack is for the completion check.
+    return {
+        "configurable": {"thread_id": thread_id},
+        "recursion_limit": 2 * limits.model_calls + 6,
+        "metadata": metadata,
+    }
+
+
+def converge(
+    agent: CompiledStateGraph[Any, Any, Any, Any],
+    message: HumanMessage,
+    *,
+    config: RunnableConfig,
+    context: StageContext,
+) -> dict[str, Any]:
+    """The agent's final state. A thread that was interrupted goes on where it stopped; a finished one is only read."""
+    saved = agent.get_state(config) if agent.checkpointer else None
+    if saved and saved.created_at and not saved.next:
+        return dict(saved.values)
+    start = None if saved and saved.next else {"messages": [message]}
+    return invoke(agent, start, config=config, context=context)
+
+
+def invoke(
+    agent: CompiledStateGraph[Any, Any, Any, Any],
+    start: dict[str, Any] | None,
+    *,
+    config: RunnableConfig,
+    context: Any,
+) -> dict[str, Any]:
+    """One run of the graph, each step saved before the next begins."""
+    try:
+        state = agent.invoke(start, config, context=context, durability="sync" if agent.checkpointer else None)
+    except GraphRecursionError as error:
+        raise ContractBroken("The agent went in circles and was stopped.", budget="steps") from error
+    return dict(state)
+
+
+def result_of(state: dict[str, Any], *, persona: Persona, fallback_model: str) -> StageResult:
+    messages: list[AnyMessage] = state["messages"]
+    usages = [message.usage_metadata for message in ai_messages(messages) if message.usage_metadata]
+    return StageResult(
+        output=state["structured_response"].model_dump(mode="json"),
+        citations=tuple(citations(messages)),
+        tool_calls=tuple(tool_calls(messages)),
+        model=model_name(messages) or fallback_model,
+        input_tokens=sum(usage["input_tokens"] for usage in usages),
+        output_tokens=sum(usage["output_tokens"] for usage in usages),
+    )
+
+
+def citations(messages: Sequence[AnyMessage]) -> list[dict[str, Any]]:
+    """The passages the agent was shown, each once."""
+    found = [
+        hit for message in tool_messages(messages) if message.name == "memory_search" for hit in message.artifact or ()
+    ]
+    return list({hit["chunk_id"]: hit for hit in found}.values())
+
+
+def tool_calls(messages: Sequence[AnyMessage]) -> list[dict[str, Any]]:
+    """Every tool call that was answered, in order."""
+    return [
+        {"id": message.tool_call_id, "name": message.name, "ok": message.status != "error"}
+        for message in tool_messages(messages)
+        if message.name in TOOLS
+    ]
+
+
+def model_name(messages: Sequence[AnyMessage]) -> str:
+    names = [message.response_metadata.get("model_name", "") for message in ai_messages(messages)]
+    return next((str(name) for name in reversed(names) if name), "")

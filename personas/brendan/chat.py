@@ -1,0 +1,133 @@
+"""A conversation with Brendan: one checkpointed thread per user."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from langchain.agents import create_agent
+from langchain.agents.middleware import AgentMiddleware
+from langchain_core.messages import AnyMessage, HumanMessage, RemoveMessage, ToolMessage
+from pydantic import BaseModel, ConfigDict
+
+from personas.agent import citations, invoke, thread_config
+from personas.caller import CallerThread
+from personas.middleware import Budgets, OneAnswerPerCall, VendorErrors, this_turn, tool_errors, tool_messages
+from personas.tools import TOOLS as CREW_TOOLS
+from personas.tools import ChatContext
+
+from .persona import LIMITS, NAME, TOOLS, prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from langchain.agents import AgentState
+    from langchain_core.language_models import BaseChatModel
+    from langgraph.checkpoint.base import BaseCheckpointSaver
+    from langgraph.graph.state import CompiledStateGraph
+    from langgraph.runtime import Runtime
+
+    from personas.config import CrewSettings
+    from personas.ports import Knowledge, Office
+
+# Messages kept of a conversation; older turns are dropped whole.
+MEMORY = 40
+
+
+class Reply(BaseModel):
+    """What Brendan answers. ``run_ids`` are the runs this answer is about."""
+
+    model_config = ConfigDict(frozen=True)
+
+    response: str
+    run_ids: tuple[str, ...] = ()
+    citations: tuple[dict[str, Any], ...] = ()
+
+
+class Memory(AgentMiddleware[Any, Any, Any]):
+    """Keeps a thread from growing for ever, and repairs one whose last turn broke off between call and answer."""
+
+    def before_agent(self, state: AgentState[Any], runtime: Runtime[ChatContext]) -> dict[str, Any] | None:
+        forgotten = [*_beyond_memory(state["messages"]), *_unanswered(state["messages"])]
+        return {"messages": [RemoveMessage(id=str(message.id)) for message in forgotten]} if forgotten else None
+
+
+def converse(  # noqa: PLR0913 - ports and bounds are passed, not found
+    message: str,
+    *,
+    user_id: str,
+    thread_id: str,
+    office: Office,
+    knowledge: Knowledge,
+    checkpointer: BaseCheckpointSaver[Any] | None,
+    model: BaseChatModel,
+    settings: CrewSettings,
+    project: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Reply:
+    """One message to Brendan and his answer.
+
+    ``office`` is bound to ``user_id``, which the model never sees.  ``project`` and ``options`` (``seed``, ...) are
+    pinned: they win over what the model asks for.  The ports are called in the caller's thread.  Raises as
+    :func:`personas.base.run_stage` does.
+    """
+    agent = build(model, checkpointer, project)
+    caller = CallerThread()
+    context = ChatContext(
+        caller=caller,
+        knowledge=knowledge,
+        office=office,
+        persona=NAME,
+        project=project,
+        options=dict(options or {}),
+        deadline=time.monotonic() + LIMITS.wall_s,
+    )
+    config = thread_config(thread_id, LIMITS, persona=NAME, user_id=user_id)
+    start = {"messages": [HumanMessage(message)]}
+    state = caller.run(lambda: invoke(agent, start, config=config, context=context))
+    return _reply(this_turn(state["messages"]))
+
+
+def build(
+    model: BaseChatModel, checkpointer: BaseCheckpointSaver[Any] | None, project: str | None
+) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """Brendan's graph."""
+    return create_agent(
+        model,
+        [CREW_TOOLS[name] for name in TOOLS],
+        system_prompt=prompt(project),
+        middleware=[Memory(), Budgets(LIMITS), VendorErrors(), OneAnswerPerCall(), tool_errors()],
+        context_schema=ChatContext,
+        checkpointer=checkpointer,
+        name=NAME,
+    )
+
+
+def _reply(turn: list[AnyMessage]) -> Reply:
+    ids = [run_id for answer in tool_messages(turn) for run_id in _run_ids(answer)]
+    text = turn[-1].text.strip()
+    return Reply(
+        response=text or "I have no answer to that. Tell me what the film should show.",
+        run_ids=tuple(dict.fromkeys(ids)),
+        citations=tuple(citations(turn)),
+    )
+
+
+def _run_ids(answer: ToolMessage) -> list[str]:
+    return list(answer.artifact or ()) if answer.name != "memory_search" else []
+
+
+def _beyond_memory(messages: list[AnyMessage]) -> list[AnyMessage]:
+    """Everything before the first whole turn among the last ``MEMORY`` messages."""
+    start = max(len(messages) - MEMORY, 0)
+    people = (index for index in range(start, len(messages)) if isinstance(messages[index], HumanMessage))
+    return messages[: next(people, 0)] if start else []
+
+
+def _unanswered(messages: list[AnyMessage]) -> list[AnyMessage]:
+    answered = {message.tool_call_id for message in tool_messages(messages)}
+    return [
+        message
+        for message in messages
+        if any(call["id"] not in answered for call in getattr(message, "tool_calls", ()))
+    ]

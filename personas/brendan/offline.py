@@ -1,0 +1,119 @@
+"""How the offline model plays Brendan."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from personas.studio.reading import things
+from personas.studio.turn import Call, Say
+
+if TYPE_CHECKING:
+    from personas.studio.turn import Answer, ChatTurn, Move
+
+_RUNS = re.compile(r"(?i)\b(my|list|show|which)\b.*\b(runs|films|videos)\b")
+_STATUS = re.compile(
+    r"(?i)\b(?:status|progress|how is|where is)\b.*?(?P<run_id>[0-9a-f]{8}-[0-9a-f-]{27,}|\b[0-9a-f]{32}\b)"
+)
+_MODIFIERS = re.compile(r"(?i)\bmodifiers?\s*:\s*(?P<names>[^.\n]+)")
+_SURREAL = re.compile(r"(?i)\b(aismr|asmr|surreal)\b")
+_NO_EDIT = re.compile(r"(?i)\b(simple|no editing|without editing)\b")
+
+QUESTION = (
+    "Happy to. What should the film show? One sentence is enough: a thing, and what happens to it. "
+    "For example: a paper boat crosses a puddle while it rains."
+)
+
+
+def play(turn: ChatTurn) -> Move:
+    """Looks up runs when asked to, asks when nothing is named, else proposes."""
+    status = _STATUS.search(turn.message)
+    if status:
+        return _look_up(turn, "get_run_status", {"run_id": status["run_id"]})
+    if _RUNS.search(turn.message):
+        return _look_up(turn, "list_my_runs", {})
+    if not things(_brief(turn.message)) and not turn.project:
+        return Say(QUESTION)
+    return _propose(turn)
+
+
+def _look_up(turn: ChatTurn, tool: str, args: dict[str, Any]) -> Move:
+    if turn.pending(tool, attempts=1):
+        return Call(tool, args)
+    answer = turn.answer(tool)
+    if answer is None:
+        return Say("I could not find that among your films. Say 'list my runs' to see them.")
+    return Say(_runs_text(answer) if tool == "list_my_runs" else _run_text(answer.data))
+
+
+def _runs_text(answer: Answer) -> str:
+    runs = answer.data.get("runs") or []
+    if not runs:
+        return "You have no films yet. Tell me what the first one should show."
+    return "\n".join(["Your latest films:", *(f"- {_run_text(run)}" for run in runs)])
+
+
+def _run_text(run: dict[str, Any]) -> str:
+    step = f", at {run['step']}" if run.get("step") else ""
+    title = f" '{run['title']}'" if run.get("title") else ""
+    return f"{run.get('run_id')}{title} ({run.get('project')}): {run.get('status')}{step}"
+
+
+def _propose(turn: ChatTurn) -> Move:
+    if turn.pending("list_projects", attempts=1) and not turn.project:
+        return Call("list_projects", {})
+    if turn.pending("propose_run"):
+        return Call("propose_run", _proposal(turn))
+    proposal = turn.answer("propose_run")
+    if proposal is None:
+        return Say(f"I could not propose that: {_refusal(turn)} Would you put it another way?")
+    return Say(_proposal_text(turn, proposal.data))
+
+
+def _proposal(turn: ChatTurn) -> dict[str, Any]:
+    project = _project(turn)
+    args: dict[str, Any] = {"project": project, "prompt": _brief(turn.message)[:400]}
+    modifiers = _MODIFIERS.search(turn.message)
+    if modifiers:
+        args["modifiers"] = [name.strip() for name in modifiers["names"].split(",") if name.strip()]
+    named = things(_brief(turn.message))
+    if project == "aismr" and named:
+        args["object"] = named[0].subject.lower()
+    # A plan that leaves the edit out may be impossible; the second attempt asks for the whole crew.
+    if _NO_EDIT.search(turn.message) and not _refused(turn):
+        args["skip_steps"] = ["alex"]
+    return args
+
+
+def _project(turn: ChatTurn) -> str:
+    if turn.project:
+        return turn.project
+    listed = turn.answer("list_projects")
+    slugs = [str(project["slug"]) for project in (listed.data.get("projects") or [])] if listed else []
+    named = [slug for slug in slugs if slug in turn.message.lower() or slug.replace("_", " ") in turn.message.lower()]
+    wanted = named[0] if named else "aismr" if _SURREAL.search(turn.message) else "test_video_gen"
+    return wanted if wanted in slugs or not slugs else slugs[0]
+
+
+def _refused(turn: ChatTurn) -> bool:
+    return any(answer.name == "propose_run" and not answer.ok for answer in turn.answers)
+
+
+def _refusal(turn: ChatTurn) -> str:
+    said = [answer.content for answer in turn.answers if answer.name == "propose_run"]
+    return said[-1].partition(": ")[2] or said[-1] if said else "it names nothing to film."
+
+
+def _proposal_text(turn: ChatTurn, proposal: dict[str, Any]) -> str:
+    plan = " -> ".join(str(step) for step in proposal.get("plan") or ())
+    lines = [f"Here is my plan for '{_brief(turn.message)}':", plan]
+    if _refused(turn):
+        lines.append("I kept every step of the crew: without them there would be no film to publish.")
+    lines.append(f"Nothing starts before you approve it: {proposal.get('approve_url', '')}")
+    return "\n".join(filter(None, lines)).strip()
+
+
+def _brief(message: str) -> str:
+    """The message without the modifiers, which travel separately, and without orders about the crew."""
+    text = _NO_EDIT.sub("", _MODIFIERS.sub("", message))
+    return " ".join(text.split()).strip(" ,;:-")

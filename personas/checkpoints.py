@@ -1,0 +1,89 @@
+"""Where agents keep their threads: LangGraph's tables in our PostgreSQL.
+
+The saver has a small connection pool of its own, made per process on first use: a pool must not cross a fork.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from psycopg.conninfo import make_conninfo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from langgraph.checkpoint.postgres import PostgresSaver
+    from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+    from psycopg import Connection
+    from psycopg.rows import DictRow
+    from psycopg_pool import ConnectionPool
+
+POOL_SIZE = 4
+CONNECT_TIMEOUT_S = 10
+
+
+def saver(conninfo: str | Mapping[str, Any]) -> PostgresSaver:
+    """The process's saver for a libpq URL, connection string or mapping of its keywords."""
+    return _saver(_libpq(conninfo), os.getpid())
+
+
+def setup(conninfo: str | Mapping[str, Any]) -> None:
+    """Creates or migrates the tables. Safe to repeat, by one process at a time."""
+    from langgraph.checkpoint.postgres import PostgresSaver
+
+    with PostgresSaver.from_conn_string(_libpq(conninfo)) as once:
+        once.setup()
+
+
+def forget(conninfo: str | Mapping[str, Any], thread_id: str) -> None:
+    """Deletes everything of one thread."""
+    saver(conninfo).delete_thread(thread_id)
+
+
+def close(conninfo: str | Mapping[str, Any]) -> None:
+    """Closes this process's connections, so that the database can be dropped. The next use opens new ones."""
+    _pool(_libpq(conninfo), os.getpid()).close()
+    _saver.cache_clear()
+    _pool.cache_clear()
+
+
+def _libpq(conninfo: str | Mapping[str, Any]) -> str:
+    return conninfo if isinstance(conninfo, str) else make_conninfo(**conninfo)
+
+
+@cache
+def _saver(conninfo: str, pid: int) -> PostgresSaver:
+    from langgraph.checkpoint.postgres import PostgresSaver
+
+    return PostgresSaver(_pool(conninfo, pid), serde=serializer())
+
+
+@cache
+def _pool(conninfo: str, pid: int) -> ConnectionPool[Connection[DictRow]]:
+    from psycopg import Connection
+    from psycopg.rows import dict_row
+    from psycopg_pool import ConnectionPool
+
+    # min_size 0: a worker that runs no stage holds no connection.
+    return ConnectionPool(
+        conninfo,
+        connection_class=Connection,
+        min_size=0,
+        max_size=POOL_SIZE,
+        timeout=CONNECT_TIMEOUT_S,
+        kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
+        name=f"checkpoints-{pid}",
+        open=True,
+    )
+
+
+@cache
+def serializer() -> JsonPlusSerializer:
+    """Reads back messages and the crew's outputs, and no other classes: a checkpoint row must not run code."""
+    from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+    from .registry import PERSONAS
+
+    return JsonPlusSerializer(allowed_msgpack_modules=[persona.output for persona in PERSONAS.values()])

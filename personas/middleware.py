@@ -1,0 +1,188 @@
+"""Keeps an agent inside its budgets and its contract, whatever the model does."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from langchain.agents.middleware import AgentMiddleware, ToolErrorMiddleware, hook_config
+from langchain_core import exceptions as vendors
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
+
+from myloware.kernel.errors import (
+    ContractBroken,
+    InvalidInput,
+    Misconfigured,
+    ProviderError,
+    ProviderRefused,
+    ProviderUnavailable,
+    RateLimited,
+)
+
+from .contracts import missing, require
+from .tools import Context, StageContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from langchain.agents import AgentState
+    from langchain.agents.middleware import ModelRequest, ModelResponse
+    from langchain.agents.middleware.types import ToolCallRequest
+    from langgraph.runtime import Runtime
+    from langgraph.types import Command
+    from pydantic import BaseModel
+
+    from .base import Limits, Persona, StageBrief
+
+log = logging.getLogger(__name__)
+
+Hooks = AgentMiddleware[Any, Any, Any]
+
+# Marks our reminder in the conversation, so that it is given once even after a resume.
+REMINDER = "crew.reminder"
+
+_OPERATOR = (vendors.ModelAuthenticationError, vendors.ModelPermissionDeniedError, vendors.ModelNotFoundError)
+_REFUSED = (vendors.ModelInvalidRequestError, vendors.ContextOverflowError)
+
+
+class Budgets(Hooks):
+    """Limits model calls, tool calls and time. Counts come from the conversation, so a resume does not reset them."""
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__()
+        self.limits = limits
+
+    def wrap_model_call(
+        self, request: ModelRequest[Context], handler: Callable[[ModelRequest[Context]], ModelResponse[Any]]
+    ) -> ModelResponse[Any]:
+        spoken = ai_messages(this_turn(request.messages))
+        self._spend("model calls", len(spoken) + 1, self.limits.model_calls)
+        self._check_time(request.runtime.context)
+        response = handler(request)
+        asked = sum(len(message.tool_calls) for message in (*spoken, *ai_messages(response.result)))
+        self._spend("tool calls", asked, self.limits.tool_calls)
+        return response
+
+    def _spend(self, budget: str, count: int, limit: int) -> None:
+        if count > limit:
+            raise ContractBroken(
+                f"The agent used up its {limit} {budget} without finishing.", budget=budget, limit=limit
+            )
+
+    def _check_time(self, context: Context) -> None:
+        if context.caller.closed:
+            raise ContractBroken("The agent was abandoned by its caller.", budget="time")
+        if time.monotonic() > context.deadline:
+            limit = self.limits.wall_s
+            raise ContractBroken(f"The agent did not finish within {limit:g} s.", budget="time", limit=limit)
+
+
+class VendorErrors(Hooks):
+    """Translates the failures of a model's client into our error tree. It does not retry: the client does."""
+
+    def wrap_model_call(
+        self, request: ModelRequest[Context], handler: Callable[[ModelRequest[Context]], ModelResponse[Any]]
+    ) -> ModelResponse[Any]:
+        try:
+            return handler(request)
+        except vendors.ModelError as error:
+            raise translated(error) from error
+
+
+def translated(error: vendors.ModelError) -> Misconfigured | ProviderError:
+    """Our error for a model client's. The vendor's text stays in the cause: it may quote keys or prompts."""
+    kind = type(error).__name__
+    if isinstance(error, _OPERATOR):
+        return Misconfigured(f"The chat model's service does not accept our key or model name ({kind}).", kind=kind)
+    if isinstance(error, _REFUSED):
+        return ProviderRefused(f"The chat model refused the request ({kind}).", kind=kind)
+    return ProviderUnavailable(f"The chat model did not answer ({kind}).", kind=kind)
+
+
+class OneAnswerPerCall(Hooks):
+    """A tool call id that was answered before gets the same answer, and its tool is not run again."""
+
+    def wrap_tool_call(
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolMessage | Command[Any]]
+    ) -> ToolMessage | Command[Any]:
+        call = request.tool_call
+        earlier = next((m for m in tool_messages(request.state["messages"]) if m.tool_call_id == call["id"]), None)
+        if earlier is None:
+            return handler(request)
+        log.warning("tool call id used twice", extra={"tool": call["name"], "toolCallId": call["id"]})
+        if earlier.name != call["name"]:
+            text = "This tool call id was used before. Call the tool again with a new id."
+            return ToolMessage(text, name=call["name"], tool_call_id=call["id"], status="error")
+        return earlier.model_copy(update={"id": None})
+
+
+class Completion(Hooks):
+    """A stage ends with its required tools called and a usable output. What is missing is said once, then it fails."""
+
+    def __init__(self, persona: Persona, allowed: Collection[str], brief: StageBrief) -> None:
+        super().__init__()
+        self.persona, self.allowed, self.brief = persona, frozenset(allowed), brief
+
+    @hook_config(can_jump_to=["model"])
+    def after_agent(self, state: AgentState[Any], runtime: Runtime[StageContext]) -> dict[str, Any] | None:
+        called = succeeded(state["messages"])
+        complaint = self._complaint(called, state.get("structured_response"))
+        if not complaint:
+            return None
+        if any(REMINDER in message.additional_kwargs for message in state["messages"]):
+            self._fail(called, complaint)
+        log.warning("persona reminded", extra={"persona": self.persona.name, "reason": complaint})
+        reminder = HumanMessage(f"You are not done: {complaint}", additional_kwargs={REMINDER: True})
+        return {"jump_to": "model", "messages": [reminder], "structured_response": None}
+
+    def _complaint(self, called: Collection[str], output: BaseModel | None) -> str:
+        skipped = missing(self.persona.name, allowed=self.allowed, called=called)
+        if skipped:
+            return " ".join(f"call {tool}, because {why}." for tool, why in skipped.items())
+        if output is None:
+            return f"hand in your result by calling {self.persona.output.__name__}."
+        return self.persona.check(output, self.brief)
+
+    def _fail(self, called: Collection[str], complaint: str) -> None:
+        brief = self.brief
+        require(self.persona.name, allowed=self.allowed, called=called, project=brief.project, run_id=brief.run_id)
+        raise ContractBroken(
+            f"{self.persona.name} was asked once more and still: {complaint}",
+            persona=self.persona.name,
+            project=brief.project,
+            run_id=brief.run_id,
+        )
+
+
+def tool_errors() -> ToolErrorMiddleware[Any, Any]:
+    """Mistakes and full queues go back to the model; provider failures and bugs pass and fail the step."""
+    return ToolErrorMiddleware(_for_the_model)
+
+
+def _for_the_model(error: Exception, request: ToolCallRequest) -> str | None:
+    if isinstance(error, RateLimited):
+        return f"{error.code}: {error.message} Do not repeat the call more than once."
+    return f"{error.code}: {error.message}" if isinstance(error, InvalidInput) else None
+
+
+def ai_messages(messages: Collection[BaseMessage]) -> list[AIMessage]:
+    return [message for message in messages if isinstance(message, AIMessage)]
+
+
+def tool_messages(messages: Collection[BaseMessage]) -> list[ToolMessage]:
+    return [message for message in messages if isinstance(message, ToolMessage)]
+
+
+def succeeded(messages: Collection[BaseMessage]) -> set[str]:
+    """Names of the tools that answered without an error."""
+    return {message.name for message in tool_messages(messages) if message.name and message.status != "error"}
+
+
+def this_turn(messages: list[AnyMessage]) -> list[AnyMessage]:
+    """The messages since a person last spoke; our own reminders do not count as a person."""
+    for index in range(len(messages) - 1, -1, -1):
+        message = messages[index]
+        if isinstance(message, HumanMessage) and REMINDER not in message.additional_kwargs:
+            return messages[index:]
+    return messages

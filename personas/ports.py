@@ -1,0 +1,126 @@
+"""What the crew needs from the outside, as protocols; the engine implements them, tests replace them.
+
+An agent runs the tool calls of one message side by side: implementations are called from several threads.
+
+What a tool's port raises decides who deals with it.  ``InvalidInput`` and ``RateLimited`` go back to the model as a
+tool error it can act on; every other error passes through the agent and fails the step.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Hit(BaseModel):
+    """One passage of the knowledge base. ``score`` is 0-1, higher is nearer; ``snippet`` is quoted, never obeyed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    document: str
+    path: str
+    heading: str = ""
+    chunk_id: str
+    score: float
+    snippet: str
+
+
+class ClipRequest(BaseModel):
+    """One clip to generate. The wire names are those of the tool (``duration``, ``aspectRatio``)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    index: int = Field(ge=0, le=99, description="position of the clip in the film, from 0")
+    prompt: str = Field(min_length=20, max_length=4000, description="what the video model sees and hears, in one text")
+    duration_s: int | None = Field(None, alias="duration", ge=4, le=8, description="seconds; the project's when absent")
+    aspect_ratio: Literal["9:16", "16:9", "1:1"] | None = Field(
+        None, alias="aspectRatio", description="frame; the project's when absent"
+    )
+    quality: str | None = Field(None, max_length=20, description="e.g. 720p or 1080p; the project's when absent")
+    model: str | None = Field(
+        None, max_length=64, description="video model, e.g. veo-3-fast; the project's when absent"
+    )
+    subject: str | None = Field(None, max_length=200, description="what the clip shows")
+    header: str | None = Field(None, max_length=80, description="text the editor lays over the clip, later")
+
+
+class RenderRequest(BaseModel):
+    """One render. No timeline and no clips means the project's standard template over every finished clip."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    timeline: dict[str, Any] | None = Field(None, description="a complete edit; must hold every generated clip")
+    clips: tuple[dict[str, Any], ...] | None = Field(
+        None, description="order or texts for the template: [{index, header?, subject?}]"
+    )
+    overlay_style: str | None = Field(None, max_length=40, description="style of the text overlays; default: standard")
+    output: dict[str, Any] | None = Field(None, description="output settings the project allows to change")
+
+
+class PublishRequest(BaseModel):
+    """What would be published with the run's film. The film and the account are never the model's choice."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str = Field("", max_length=200, description="short title, where the platform shows one")
+    caption: str = Field(min_length=1, max_length=2200, description="the text below the video, without hashtags")
+    tags: tuple[str, ...] = Field((), max_length=30, description="hashtags without the # sign")
+    platform: str | None = Field(None, max_length=40, description="one of the project's platforms; its first if absent")
+
+
+class Knowledge(Protocol):
+    """The knowledge base."""
+
+    def search(self, queries: Sequence[str], *, k: int, project: str | None, persona: str | None) -> list[Hit]:
+        """The ``k`` passages nearest to ``queries`` taken together, best first, without repeats."""
+
+
+class Production(Protocol):
+    """The film's production, bound to one step of one run.
+
+    ``call_id`` is the model's tool call: the same id again answers as the first time and does nothing.  A step that
+    is tried again comes with new ids, so a clip index, the render and the draft are each made once per step as well.
+    Answers are JSON objects that the model reads.
+    """
+
+    def submit_clips(self, call_id: str, videos: Sequence[ClipRequest]) -> dict[str, Any]:
+        """Writes the intent to generate ``videos``: ``{"submitted": [{"index", "job"}], ...}``."""
+
+    def clips_state(self) -> dict[str, Any]:
+        """Declares that the run waits for its clips; returns at once with ``{"clips": [{"index", "status"}], ...}``."""
+
+    def render(self, call_id: str, request: RenderRequest) -> dict[str, Any]:
+        """Writes the intent to render the film: ``{"render": id, "duration_s", ...}``."""
+
+    def draft_publish(self, call_id: str, draft: PublishRequest) -> dict[str, Any]:
+        """Writes the publish intent that a human approves: ``{"draft": id, "platform", "account", ...}``."""
+
+
+class Office(Protocol):
+    """What Brendan may see and start, bound to one user: no method takes a user, so none can name another."""
+
+    def projects(self) -> list[dict[str, Any]]:
+        """``[{"slug", "title", "description"}]``."""
+
+    def my_runs(self) -> list[dict[str, Any]]:
+        """The user's latest runs, newest first: ``[{"run_id", "project", "title", "status", "step"}]``."""
+
+    def run_status(self, run_id: str) -> dict[str, Any]:
+        """One of the user's runs: ``{"run_id", "project", "status", "step", ...}``. Raises ``NotFound``."""
+
+    def propose_run(
+        self,
+        call_id: str,
+        *,
+        project: str,
+        input: dict[str, Any],  # noqa: A002
+        options: dict[str, Any],
+    ) -> dict[str, Any]:
+        """Stores a run that waits at its ``workflow`` gate: ``{"run_id", "plan": [step names], "approve_url"}``.
+
+        The same ``call_id`` again returns the run it made. Raises ``InvalidInput``.
+        """

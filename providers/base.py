@@ -1,0 +1,117 @@
+"""The words in which the engine and the providers speak: orders out, reports back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ClipOrder:
+    """One clip to generate. ``model`` is ours or the vendor's name."""
+
+    prompt: str
+    aspect_ratio: str
+    duration_s: int
+    resolution: str
+    model: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class RenderOrder:
+    """One film to render, as a Shotstack Edit."""
+
+    edit: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PublishOrder:
+    """One film to publish. ``request_id`` is our name for it, under which the service can be asked."""
+
+    video: Path
+    title: str
+    caption: str
+    tags: tuple[str, ...]
+    profile: str
+    platform: str
+    privacy: str
+    request_id: str
+    is_aigc: bool = True
+
+
+Order = ClipOrder | RenderOrder | PublishOrder
+
+
+class State(StrEnum):
+    """``accepted``: taken and not done yet."""
+
+    ACCEPTED = "accepted"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class SignatureStatus(StrEnum):
+    VERIFIED = "verified"
+    MISSING = "missing"
+    REJECTED = "rejected"
+    STALE = "stale"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """The service took the order. ``raw`` is its answer."""
+
+    external_id: str
+    raw: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the service says of a job. ``urls`` are files that expire, ``page_urls`` are public pages."""
+
+    state: State
+    urls: tuple[str, ...] = ()
+    page_urls: tuple[str, ...] = ()
+    error: str = ""
+    cost_microusd: int | None = None
+    raw: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A callback. ``key`` names the delivery for de-duplication; ``reference`` is our job id from the callback URL."""
+
+    key: str
+    external_id: str | None
+    reference: str | None
+
+
+class Adapter(Protocol):
+    """How one service is spoken to.
+
+    ``submit`` and ``status`` raise ``ProviderRefused``, ``ProviderUnavailable``, ``RateLimited`` or ``OutcomeUnknown``.
+    """
+
+    name: str
+    # The service keeps our key: placing the same order twice makes one job.
+    idempotent: bool
+
+    def submit(self, order: Any, *, key: str, callback_url: str | None) -> Submission: ...
+
+    def status(self, external_id: str) -> Report: ...
+
+    def find(self, key: str) -> Submission | None:
+        """The job of our ``key``, where the service can look it up."""
+
+    def verify(
+        self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str], now: datetime
+    ) -> SignatureStatus: ...
+
+    def event(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> Event: ...

@@ -1,0 +1,154 @@
+"""Every outbound request to a provider goes through here.
+
+A request is repeated only when that is safe: a GET, a POST the service did not take (connection refused, 429), or one
+that carries an idempotency key. An answer that was lost after the request was sent is ``OutcomeUnknown``.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import httpx
+import stamina
+
+from myloware.kernel.errors import (
+    Misconfigured,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderRefused,
+    ProviderUnavailable,
+    RateLimited,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+    from pathlib import Path
+
+TIMEOUT = httpx.Timeout(connect=5, read=60, write=120, pool=5)
+ATTEMPTS = 5
+MAX_DOWNLOAD_BYTES = 2_000_000_000
+EXCERPT = 500
+
+# The request never left: nothing was taken.
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+@dataclass(frozen=True)
+class Service:
+    """Where a provider is, and how it is told who we are. ``hosts`` are all it may be reached at or send files from."""
+
+    name: str
+    base_url: str
+    headers: Mapping[str, str]
+    hosts: frozenset[str]
+
+
+class Client:
+    """HTTP for one service. ``transport`` is the seam between mock, local and live."""
+
+    def __init__(self, service: Service, transport: httpx.BaseTransport) -> None:
+        self.service = service
+        if urlsplit(service.base_url).hostname not in service.hosts:
+            raise Misconfigured(f"{service.name}: {service.base_url} is not one of its hosts; mend its base URL.")
+        self._http = httpx.Client(transport=transport, timeout=TIMEOUT, follow_redirects=False)
+
+    def close(self) -> None:
+        """Ends the kept connections."""
+        self._http.close()
+
+    def get(self, path: str, **query: str | int) -> httpx.Response:
+        """The answer to a GET, repeated while the service is not available."""
+        return self._repeated("GET", path, params=query)
+
+    def post(self, path: str, *, idempotent: bool = False, **content: Any) -> httpx.Response:
+        """The answer to a POST; ``content`` is httpx's (json, data, files, headers)."""
+        return self._repeated("POST", path, idempotent=idempotent, **content)
+
+    def _repeated(self, method: str, path: str, *, idempotent: bool = False, **content: Any) -> httpx.Response:
+        safe = method == "GET" or idempotent
+        for attempt in stamina.retry_context(on=_wait_before_repeating, attempts=ATTEMPTS, wait_initial=1, wait_max=32):
+            with attempt:
+                return self._once(method, path, safe=safe, **content)
+        raise AssertionError("unreachable: stamina re-raises the last error")
+
+    def _once(self, method: str, path: str, *, safe: bool, **content: Any) -> httpx.Response:
+        headers = {**self.service.headers, **content.pop("headers", {})}
+        name = self.service.name
+        try:
+            response = self._http.request(method, self.service.base_url + path, headers=headers, **content)
+        except _NOT_SENT as error:
+            raise ProviderUnavailable(f"{name} cannot be reached ({type(error).__name__}).", provider=name) from error
+        except httpx.HTTPError as error:
+            lost = ProviderUnavailable if safe else OutcomeUnknown
+            raise lost(f"{name} did not answer ({type(error).__name__}).", provider=name) from error
+        self._check(response, safe=safe)
+        return response
+
+    def _check(self, response: httpx.Response, *, safe: bool) -> None:
+        status, name = response.status_code, self.service.name
+        detail = {"provider": name, "status": status, "answer": response.text[:EXCERPT]}
+        if status == httpx.codes.TOO_MANY_REQUESTS:
+            raise RateLimited(f"{name} takes no more requests now.", retry_after_s=_retry_after_s(response), **detail)
+        if status >= 500:
+            lost = ProviderUnavailable if safe else OutcomeUnknown
+            raise lost(f"{name} answered {status}.", **detail)
+        if status >= 300:
+            raise ProviderRefused(f"{name} refused: {status} {reason(response)}", **detail)
+
+    def download(self, url: str, target: Path, *, content_types: tuple[str, ...] = ("video/",)) -> Path:
+        """Fetches a result file to ``target``; only from the service's hosts, of these types, up to 2 GB."""
+        if urlsplit(url).hostname not in self.service.hosts:
+            raise ProviderRefused(f"{self.service.name} named a file on a host that is not its own.", url=url[:EXCERPT])
+        draft = target.with_suffix(f".part{os.getpid()}")
+        for attempt in stamina.retry_context(on=_wait_before_repeating, attempts=ATTEMPTS, wait_initial=1, wait_max=32):
+            with attempt:
+                self._stream(url, draft, content_types)
+        return draft.replace(target)
+
+    def _stream(self, url: str, draft: Path, content_types: tuple[str, ...]) -> None:
+        name = self.service.name
+        try:
+            with self._http.stream("GET", url) as response, draft.open("wb") as file:
+                if response.status_code != httpx.codes.OK:
+                    raise _no_file(name, response.status_code)
+                if not response.headers.get("Content-Type", "").startswith(content_types):
+                    raise ProviderRefused(f"{name}'s file is {response.headers.get('Content-Type')}, not a video.")
+                for block in response.iter_bytes():
+                    file.write(block)
+                    if file.tell() > MAX_DOWNLOAD_BYTES:
+                        raise ProviderRefused(f"{name}'s file is larger than {MAX_DOWNLOAD_BYTES} bytes.")
+        except httpx.HTTPError as error:
+            raise ProviderUnavailable(f"{name}'s file did not arrive ({type(error).__name__}).") from error
+
+
+def reason(response: httpx.Response) -> str:
+    """What the body says went wrong, in the spellings the vendors use; else an excerpt of it."""
+    try:
+        body = response.json()
+    except ValueError:
+        return response.text[:EXCERPT]
+    for key in ("msg", "message", "error", "detail"):
+        if isinstance(body, dict) and body.get(key):
+            return str(body[key])[:EXCERPT]
+    return str(body)[:EXCERPT]
+
+
+def _no_file(name: str, status: int) -> ProviderError:
+    kind = ProviderUnavailable if status >= 500 or status == 429 else ProviderRefused
+    return kind(f"{name} answered {status} instead of the file.", status=status)
+
+
+def _wait_before_repeating(error: Exception) -> bool | float | timedelta:
+    """Whether to repeat: not when refused or unknown; after ``Retry-After`` when the service names a time."""
+    if isinstance(error, RateLimited):
+        return error.retry_after_s if error.retry_after_s is not None else True
+    return isinstance(error, ProviderUnavailable)
+
+
+def _retry_after_s(response: httpx.Response) -> float | None:
+    value = response.headers.get("Retry-After", "")
+    return min(float(value), 32.0) if value.isdecimal() else None

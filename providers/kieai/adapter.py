@@ -1,0 +1,154 @@
+"""kie.ai: Veo clips. https://docs.kie.ai/veo3-api/quickstart
+
+HTTP says 200 for nearly everything; the code that counts is in the envelope ``{"code", "msg", "data"}``.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from myloware.kernel.errors import ProviderRefused, ProviderUnavailable, RateLimited
+from myloware.kernel.signing import same
+from providers.base import ClipOrder, Event, Report, SignatureStatus, State, Submission
+from providers.callbacks import age_status, body_json, reference
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from providers.http import Client
+
+# Our names for the models, and what the service takes for them.
+MODELS = {"veo-3-fast": "veo3_fast", "veo-3": "veo3", "veo-3-lite": "veo3_lite"}
+# 1 credit = 0.005 USD; 60 credits for 8 s of veo3_fast, 250 of veo3 (third-party reports, October 2025).
+MICROUSD_PER_CREDIT = 5_000
+CREDITS = {"veo3_fast": 60, "veo3": 250, "veo3_lite": 30}
+
+UNAVAILABLE = frozenset({455, 500})
+
+
+class Vendor(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class Result(Vendor):
+    """``resultUrls`` comes as a list, as JSON text, or as bare text in brackets."""
+
+    urls: tuple[str, ...] = Field((), alias="resultUrls")
+
+    @field_validator("urls", mode="before")
+    @classmethod
+    def _any_form(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value or ()
+        try:
+            return json.loads(value)
+        except ValueError:
+            return [part.strip() for part in value.strip("[] ").split(",") if part.strip()]
+
+
+class Record(Vendor):
+    """``data`` of record-info. ``successFlag``: 0 running, 1 success, 2 and 3 failed."""
+
+    success_flag: int = Field(0, alias="successFlag")
+    response: Result | None = None
+    error_code: int | None = Field(None, alias="errorCode")
+    error_message: str | None = Field(None, alias="errorMessage")
+    param_json: str | None = Field(None, alias="paramJson")
+
+
+class KieaiAdapter:
+    """Orders clips and reads their state."""
+
+    name = "kieai"
+    idempotent = False
+
+    def __init__(self, client: Client, *, signing_secret: str) -> None:
+        self._client = client
+        self._secret = signing_secret
+
+    def submit(self, order: ClipOrder, *, key: str, callback_url: str | None) -> Submission:
+        """Places one order. There is no idempotency key: the same call twice makes and bills two clips."""
+        data = self._call("POST", "/api/v1/veo/generate", json=_request(order, callback_url))
+        return Submission(str(data["taskId"]), data)
+
+    def status(self, external_id: str) -> Report:
+        data = self._call("GET", "/api/v1/veo/record-info", taskId=external_id)
+        record = Record.model_validate(data)
+        if record.success_flag == 0:
+            return Report(State.ACCEPTED, raw=data)
+        if record.success_flag == 1 and record.response and record.response.urls:
+            return Report(State.SUCCEEDED, urls=record.response.urls, cost_microusd=_cost(record), raw=data)
+        return Report(State.FAILED, error=record.error_message or f"error {record.error_code}", raw=data)
+
+    def find(self, key: str) -> Submission | None:
+        """kie.ai cannot be asked by our key; the callback of a lost order brings its id."""
+        return None
+
+    def verify(
+        self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str], now: datetime
+    ) -> SignatureStatus:
+        """base64(HMAC-SHA256(secret, taskId + "." + timestamp)); the body itself is not covered."""
+        given, stamp = headers.get("x-webhook-signature", ""), headers.get("x-webhook-timestamp", "")
+        if not given or not stamp:
+            return SignatureStatus.MISSING
+        if not same(given, sign(task_id(body_json(body)), stamp, secret=self._secret)):
+            return SignatureStatus.REJECTED
+        return age_status(stamp, now)
+
+    def event(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> Event:
+        content = body_json(body)
+        task = task_id(content)
+        return Event(f"kieai:{task}:{content.get('code')}", task or None, reference(query))
+
+    def _call(self, method: str, path: str, **content: Any) -> dict[str, Any]:
+        send = self._client.post if method == "POST" else self._client.get
+        answer = body_json(send(path, **content).content)
+        code, message = answer.get("code"), str(answer.get("msg", ""))
+        if code == 200 and isinstance(answer.get("data"), dict):
+            return dict(answer["data"])
+        detail: dict[str, Any] = {"provider": self.name, "code": code}
+        if code == 429:
+            raise RateLimited(f"kie.ai takes no more requests now: {message}", **detail)
+        if code in UNAVAILABLE:
+            raise ProviderUnavailable(f"kie.ai: {message}", **detail)
+        raise ProviderRefused(f"kie.ai refused ({code}): {message}", **detail)
+
+
+def _request(order: ClipOrder, callback_url: str | None) -> dict[str, Any]:
+    request = {
+        "prompt": order.prompt,
+        "model": MODELS.get(order.model, order.model),
+        "generationType": "TEXT_2_VIDEO",
+        # Renamed between the API's versions of 2025 and 2026; each reads the one it knows.
+        "aspect_ratio": order.aspect_ratio,
+        "aspectRatio": order.aspect_ratio,
+        "resolution": order.resolution,
+        "duration": order.duration_s,
+        "seeds": order.seed,
+        "enableTranslation": False,
+    }
+    return request | ({"callBackUrl": callback_url} if callback_url else {})
+
+
+def sign(task: str, stamp: str, *, secret: str) -> str:
+    mac = hmac.new(secret.encode(), f"{task}.{stamp}".encode(), hashlib.sha256)
+    return base64.b64encode(mac.digest()).decode()
+
+
+def task_id(content: dict[str, Any]) -> str:
+    """The task a callback speaks of, in either spelling, in ``data`` or at the root."""
+    data = content.get("data")
+    places = [data, content] if isinstance(data, dict) else [content]
+    return next((str(place[key]) for place in places for key in ("task_id", "taskId") if place.get(key)), "")
+
+
+def _cost(record: Record) -> int:
+    model = body_json((record.param_json or "{}").encode()).get("model", "veo3_fast")
+    return CREDITS.get(str(model), CREDITS["veo3_fast"]) * MICROUSD_PER_CREDIT

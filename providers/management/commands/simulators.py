@@ -1,0 +1,33 @@
+"""Serves the stand-ins for kie.ai, Shotstack and upload-post."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import uvicorn
+from django.core.management.base import BaseCommand, CommandParser
+
+from providers import registry
+from providers.server import SimulatorServer
+
+
+class Command(BaseCommand):
+    help = "Serves local stand-ins for the providers, and the gallery of what they published."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+        parser.add_argument("--port", type=int, default=8091, help="port to listen on (default: %(default)s)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        simulators = registry.simulators()
+        for simulator in simulators.values():
+            simulator.resume()
+        uvicorn.run(
+            SimulatorServer(simulators),
+            host=options["host"],
+            port=options["port"],
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=2,
+        )

@@ -1,0 +1,178 @@
+"""The one place that starts FFmpeg.
+
+Facts: FFmpeg comes with the ``imageio-ffmpeg`` wheel, so no system package is needed. Its options are documented at
+https://ffmpeg.org/ffmpeg.html and https://ffmpeg.org/ffmpeg-codecs.html.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO
+from uuid import uuid4
+
+import imageio_ffmpeg
+
+from myloware.kernel.errors import MediaError
+
+logger = logging.getLogger(__name__)
+
+STDERR_TAIL_BYTES = 4000
+
+# x264's frame threads change its output, so their number is fixed instead of following the machine's cores.
+X264_THREADS = 4
+BITEXACT = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact", "-map_metadata", "-1")
+
+Progress = Callable[[float], None]
+
+
+def run(
+    args: Sequence[str],
+    *,
+    timeout_s: float,
+    frames: Iterable[bytes] | None = None,
+    on_progress: Progress | None = None,
+) -> str:
+    """Runs ``ffmpeg ARGS`` to its end and returns the last 4,000 bytes of what it wrote to stderr.
+
+    ``frames`` are written to its standard input one after the other; ``on_progress`` is called in this thread with the
+    seconds of output made so far (not together with ``frames``). The process group is killed at the deadline and
+    whenever this function is left early.
+
+    Raises MediaError with FFmpeg's last lines when it fails or takes longer than ``timeout_s``.
+    """
+    with tempfile.TemporaryFile() as log:
+        started = time.monotonic()
+        with _process(args, log, reads_frames=frames is not None) as process, _deadline(process, timeout_s) as expired:
+            if frames is None:
+                _follow(process, on_progress)
+            else:
+                _feed(process, frames)
+            code = process.wait()
+        elapsed_s = time.monotonic() - started
+        tail = _tail(log)
+    if expired.is_set():
+        raise MediaError(f"FFmpeg was stopped after its limit of {timeout_s:g} s", stderr=tail)
+    if code != 0:
+        raise MediaError(f"FFmpeg failed with exit status {code}: {_last_lines(tail)}", stderr=tail)
+    logger.debug("ffmpeg finished", extra={"elapsed_s": round(elapsed_s, 3)})
+    return tail
+
+
+def write(
+    args: Sequence[str],
+    target: Path,
+    *,
+    timeout_s: float,
+    frames: Iterable[bytes] | None = None,
+    on_progress: Progress | None = None,
+) -> None:
+    """Like :func:`run` with ``target`` as the output file, which appears complete or not at all."""
+    with replacing(target) as unfinished:
+        run([*args, *BITEXACT, str(unfinished)], timeout_s=timeout_s, frames=frames, on_progress=on_progress)
+
+
+@contextlib.contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Gives a path beside ``target`` to write to, renamed onto it at the end and removed after an error."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f".{target.stem}-{uuid4().hex}{target.suffix}")
+    try:
+        yield unfinished
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def x264(preset: str, *, crf: int = 20, fps: float = 30) -> list[str]:
+    """Encoder arguments: H.264 yuv420p in BT.709, a key frame at least every 2 s, index at the front of the file."""
+    return [
+        *("-c:v", "libx264", "-preset", preset, "-crf", str(crf), "-pix_fmt", "yuv420p"),
+        *("-threads:v", str(X264_THREADS), "-g", str(round(2 * fps)), "-movflags", "+faststart"),
+        *("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"),
+    ]
+
+
+def aac(*, bitrate_kbps: int = 192) -> list[str]:
+    """Encoder arguments: AAC, 48 kHz, stereo."""
+    return ["-c:a", "aac", "-b:a", f"{bitrate_kbps}k", "-ar", "48000", "-ac", "2"]
+
+
+@contextlib.contextmanager
+def _process(args: Sequence[str], log: IO[bytes], *, reads_frames: bool) -> Iterator[subprocess.Popen[bytes]]:
+    # -nostdin only stops FFmpeg from reading keys; "-i pipe:0" still reads the frames.
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-nostats", "-y"]
+    process = subprocess.Popen(
+        [*command, "-progress", "pipe:1", "-stats_period", "0.5", *args],
+        stdin=subprocess.PIPE if reads_frames else subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL if reads_frames else subprocess.PIPE,
+        stderr=log,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        _kill(process)
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+
+
+@contextlib.contextmanager
+def _deadline(process: subprocess.Popen[bytes], timeout_s: float) -> Iterator[threading.Event]:
+    expired = threading.Event()
+
+    def expire() -> None:
+        expired.set()
+        _kill(process)
+
+    timer = threading.Timer(timeout_s, expire)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield expired
+    finally:
+        timer.cancel()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _feed(process: subprocess.Popen[bytes], frames: Iterable[bytes]) -> None:
+    assert process.stdin is not None  # noqa: S101 - opened as a pipe for frames
+    # FFmpeg closes the pipe early when it fails; its exit status tells why.
+    with contextlib.suppress(BrokenPipeError):
+        for frame in frames:
+            process.stdin.write(frame)
+        process.stdin.close()
+
+
+def _follow(process: subprocess.Popen[bytes], on_progress: Progress | None) -> None:
+    assert process.stdout is not None  # noqa: S101 - opened as a pipe without frames
+    for line in process.stdout:
+        key, _, value = line.decode("ascii", "replace").strip().partition("=")
+        if on_progress is not None and key == "out_time_us" and value.isdigit():
+            on_progress(int(value) / 1_000_000)
+
+
+def _tail(log: IO[bytes]) -> str:
+    size_bytes = log.seek(0, os.SEEK_END)
+    log.seek(max(0, size_bytes - STDERR_TAIL_BYTES))
+    return log.read().decode("utf-8", "replace")
+
+
+def _last_lines(tail: str) -> str:
+    return " | ".join(line.strip() for line in tail.splitlines()[-4:] if line.strip())

@@ -1,0 +1,45 @@
+"""Callbacks as they came in, kept for replay and evidence."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+
+class WebhookEvent(models.Model):
+    """One delivery. Only verified ones use up their key: a forged event cannot shut out the genuine one."""
+
+    class Status(models.TextChoices):
+        RECEIVED = "received"
+        PROCESSED = "processed"
+        FAILED = "failed"
+        REFUSED = "refused"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    idempotency_key = models.CharField(max_length=255, db_index=True)
+    provider = models.CharField(max_length=32)
+    headers = models.JSONField(default=dict)
+    query = models.JSONField(default=dict)
+    raw_payload = models.BinaryField()
+    signature_status = models.CharField(max_length=16)
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.RECEIVED)
+    attempts = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True)
+    received_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    processed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "webhook_events"
+        ordering = ["-received_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "idempotency_key"],
+                condition=Q(signature_status="verified"),
+                name="webhook_verified_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider}: {self.idempotency_key}"

@@ -1,0 +1,83 @@
+"""Shotstack: renders an Edit. https://shotstack.io/docs/api/"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from providers.base import Event, RenderOrder, Report, SignatureStatus, State, Submission
+from providers.callbacks import body_json, proven, reference
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from providers.http import Client
+
+# One credit is one minute of output; 0.30 USD pay as you go (third-party reports).
+MICROUSD_PER_MINUTE = 300_000
+
+
+class Render(BaseModel):
+    """``response`` of GET /render/{id}; ``duration`` in seconds."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str
+    status: str = "queued"
+    url: str | None = None
+    error: str | None = None
+    duration: float | None = None
+
+
+class ShotstackAdapter:
+    """Orders renders and reads their state."""
+
+    name = "shotstack"
+    idempotent = False
+
+    def __init__(self, client: Client, *, webhook_secret: str) -> None:
+        self._client = client
+        self._secret = webhook_secret
+
+    def submit(self, order: RenderOrder, *, key: str, callback_url: str | None) -> Submission:
+        """Places one order. There is no idempotency key: the same call twice renders and bills twice."""
+        edit = {**order.edit, **({"callback": callback_url} if callback_url else {})}
+        answer = body_json(self._client.post("/render", json=edit).content)
+        render = Render.model_validate(answer.get("response"))
+        return Submission(render.id, answer)
+
+    def status(self, external_id: str) -> Report:
+        answer = body_json(self._client.get(f"/render/{external_id}", data="false").content)
+        render = Render.model_validate(answer.get("response"))
+        raw = dict(answer["response"])
+        if render.status == "done" and render.url:
+            return Report(State.SUCCEEDED, urls=(render.url,), cost_microusd=_cost(render), raw=raw)
+        if render.status == "failed":
+            return Report(State.FAILED, error=render.error or "the render failed without a reason", raw=raw)
+        return Report(State.ACCEPTED, raw=raw)
+
+    def find(self, key: str) -> Submission | None:
+        """Shotstack cannot be asked by our key; the callback of a lost order brings its id."""
+        return None
+
+    def verify(
+        self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str], now: datetime
+    ) -> SignatureStatus:
+        """Callbacks are not signed; the proof in the URL we gave is all there is."""
+        if not query.get("ref"):
+            return SignatureStatus.MISSING
+        known = proven(query, self.name, secret=self._secret)
+        return SignatureStatus.VERIFIED if known else SignatureStatus.REJECTED
+
+    def event(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> Event:
+        """Edit and serve events come to one URL; in a serve event ``id`` is the asset's and ``render`` the render's."""
+        content = body_json(body)
+        render = content.get("render") if content.get("type") == "serve" else content.get("id")
+        parts: list[Any] = [content.get(key) for key in ("type", "action", "id", "status")]
+        return Event(f"shotstack:{':'.join(map(str, parts))}", str(render) if render else None, reference(query))
+
+
+def _cost(render: Render) -> int:
+    return round((render.duration or 0) / 60 * MICROUSD_PER_MINUTE)

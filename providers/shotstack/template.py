@@ -1,0 +1,160 @@
+"""The standard timeline as a Shotstack Edit: clips in sequence that cross-fade, with two lines of text each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+OVERLAP_S = 1.5
+TEXT_DELAY_S = 0.5
+TEXT_LENGTH_S = 5.0
+BACKGROUND = "#000000"
+
+# Sizes are for a frame whose short side is 1080 px, and scale with it.
+REFERENCE_PX = 1080
+PRIMARY_PX, PRIMARY_BOX_PX = 92, (1000, 400)
+SECONDARY_PX, SECONDARY_BOX_PX = 64, (1000, 250)
+# TikTok draws its caption and buttons over the bottom 288 of 1920 px; a wide frame only needs a margin.
+CLEAR_BOTTOM_TALL, CLEAR_BOTTOM_WIDE = 0.152, 0.06
+
+
+@dataclass(frozen=True)
+class TemplateClip:
+    """One generated clip: where it is, how long it lasts, and its two texts (empty: none)."""
+
+    src: str
+    duration_s: float
+    primary: str
+    secondary: str = ""
+
+
+def standard_edit(
+    clips: Sequence[TemplateClip], *, width_px: int, height_px: int, fps: float = 30, callback: str | None = None
+) -> dict[str, Any]:
+    """An Edit that validates against the service's schema.
+
+    Clip i of 8 s starts at 6.5*i s; a shorter clip overlaps its neighbours by at most a quarter of its length, so
+    never more than two clips show at once. Clips alternate between two tracks, because the service forbids overlaps
+    on one. Raises ValueError without clips.
+    """
+    if not clips:
+        raise ValueError("a timeline needs at least one clip")
+    starts = clip_starts([clip.duration_s for clip in clips], fps)
+    layout = _Layout(width_px, height_px)
+    tracks = [
+        [
+            layout.primary(clip.primary, *_text_times(starts, index, clip))
+            for index, clip in enumerate(clips)
+            if clip.primary
+        ],
+        [
+            layout.secondary(clip.secondary, *_text_times(starts, index, clip))
+            for index, clip in enumerate(clips)
+            if clip.secondary
+        ],
+        *(_videos(clips, starts, parity) for parity in (1, 0)),
+    ]
+    edit: dict[str, Any] = {
+        "timeline": {"background": BACKGROUND, "tracks": [{"clips": track} for track in tracks if track]},
+        "output": {
+            "format": "mp4",
+            "size": {"width": width_px, "height": height_px},
+            "fps": int(fps) if fps == int(fps) else fps,
+            "quality": "high",
+        },
+    }
+    return edit if callback is None else {**edit, "callback": callback}
+
+
+def clip_starts(durations_s: Sequence[float], fps: float = 30) -> list[float]:
+    """Start of each clip in seconds, on whole frames; neighbours overlap by 1.5 s or a quarter of the shorter one."""
+    starts = [0.0]
+    for before_s, after_s in pairwise(durations_s):
+        step_s = before_s - min(OVERLAP_S, before_s / 4, after_s / 4)
+        starts.append(round(round((starts[-1] + step_s) * fps) / fps, 4))
+    return starts
+
+
+def _text_times(starts: Sequence[float], index: int, clip: TemplateClip) -> tuple[float, float]:
+    """Start and length of a clip's texts: done before the next clip's begin."""
+    until_next_s = starts[index + 1] - starts[index] if index + 1 < len(starts) else clip.duration_s - TEXT_DELAY_S
+    return round(starts[index] + TEXT_DELAY_S, 4), round(min(TEXT_LENGTH_S, max(0.2, until_next_s - TEXT_DELAY_S)), 4)
+
+
+def _videos(clips: Sequence[TemplateClip], starts: Sequence[float], parity: int) -> list[dict[str, Any]]:
+    last = len(clips) - 1
+    return [
+        {
+            "asset": {"type": "video", "src": clip.src, "volume": 1},
+            "start": starts[index],
+            "length": clip.duration_s,
+            "fit": "crop",
+            "effect": "zoomInSlow",
+            "transition": _fades(clip.duration_s, ends=index == last),
+        }
+        for index, clip in enumerate(clips)
+        if index % 2 == parity
+    ]
+
+
+def _fades(duration_s: float, *, ends: bool = False) -> dict[str, str]:
+    fade = "fade" if duration_s >= 4 else "fadeFast"
+    return {"in": fade} if ends else {"in": fade, "out": fade}
+
+
+@dataclass(frozen=True)
+class _Layout:
+    width_px: int
+    height_px: int
+
+    @property
+    def _scale(self) -> float:
+        return min(self.width_px, self.height_px) / REFERENCE_PX
+
+    @property
+    def _clear_bottom(self) -> float:
+        return CLEAR_BOTTOM_TALL if self.height_px > self.width_px else CLEAR_BOTTOM_WIDE
+
+    def primary(self, text: str, start_s: float, length_s: float) -> dict[str, Any]:
+        """The large line, standing on the small one's box."""
+        lift = self._clear_bottom + SECONDARY_BOX_PX[1] * self._scale / self.height_px
+        return self._clip(text, (start_s, length_s), (PRIMARY_PX, 500), PRIMARY_BOX_PX, (lift, "bottom"))
+
+    def secondary(self, text: str, start_s: float, length_s: float) -> dict[str, Any]:
+        """The small line below it."""
+        return self._clip(text, (start_s, length_s), (SECONDARY_PX, 400), SECONDARY_BOX_PX, (self._clear_bottom, "top"))
+
+    def _clip(
+        self,
+        text: str,
+        times_s: tuple[float, float],
+        font: tuple[int, int],
+        box_px: tuple[int, int],
+        place: tuple[float, str],
+    ) -> dict[str, Any]:
+        scale = self._scale
+        return {
+            "asset": {
+                "type": "rich-text",
+                "text": text,
+                "font": {"family": "Open Sans", "size": round(font[0] * scale), "weight": font[1], "color": "#FFFFFF"},
+                "stroke": {"width": round(2 * scale, 2), "color": "#000000", "opacity": 0.35},
+                "shadow": {
+                    "offsetX": 0,
+                    "offsetY": round(4 * scale, 2),
+                    "blur": round(22 * scale, 2),
+                    "color": "#000000",
+                    "opacity": 0.7,
+                },
+                "align": {"horizontal": "center", "vertical": place[1]},
+            },
+            "start": times_s[0],
+            "length": times_s[1],
+            "width": round(box_px[0] * scale),
+            "height": round(box_px[1] * scale),
+            "position": "bottom",
+            "offset": {"x": 0, "y": round(place[0], 4)},
+            "transition": _fades(times_s[1] - 1),
+        }

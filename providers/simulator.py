@@ -1,0 +1,210 @@
+"""What the stand-ins for the services have in common.
+
+A simulator is a set of handlers over small JSON files, so that any process may host it: in-process behind an httpx
+transport (mock), or behind a socket (local). It answers at once, works in the background and calls back, as the
+services do.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+JSON = dict[str, Any]
+CALLBACK_TIMEOUT_S = 15
+
+
+@dataclass(frozen=True)
+class World:
+    """Where a simulator lives.
+
+    ``tiny``: instant small media, made while the caller waits. ``public_url``: its own pages. ``secrets`` and
+    ``webhooks`` by provider: what the account's owner has set up with the service.
+    """
+
+    state_dir: Path
+    public_url: str
+    secrets: Mapping[str, str]
+    webhooks: Mapping[str, str]
+    fetch: Callable[[str, Path], Path]
+    tiny: bool = False
+    time_scale: float = 1.0
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(os.cpu_count() or 1, "simulator"))
+
+
+class Simulator:
+    """One service. A subclass lists its routes, and says in ``work`` what is done with an accepted job."""
+
+    name: ClassVar[str]
+    hosts: ClassVar[frozenset[str]]
+    # Seconds before each delivery of a callback; the service gives up after the last.
+    callback_delays_s: ClassVar[tuple[float, ...]]
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.folder = world.state_dir / self.name
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def routes(self) -> dict[str, Callable[..., httpx.Response]]:
+        """``"METHOD host-or-* /path/<pattern>"`` -> handler(request, **named groups)."""
+        raise NotImplementedError
+
+    def work(self, job: JSON) -> JSON:
+        """Does the job and returns its final fields; an exception is a failed job."""
+        raise NotImplementedError
+
+    def callback(self, job: JSON) -> tuple[str, bytes, dict[str, str]] | None:
+        """URL, body and headers of the callback of a job that has ended; None when nobody is to be told."""
+        raise NotImplementedError
+
+    def handle(self, request: httpx.Request) -> httpx.Response:
+        """Answers one request."""
+        for route, handler in self.routes().items():
+            method, pattern = route.split(" ", 1)
+            match = re.fullmatch(pattern, request.url.path)
+            if match and method == request.method:
+                return handler(request, **match.groupdict())
+        return httpx.Response(404, json={"message": "Not Found"})
+
+    # --- Jobs
+
+    def accept(self, **fields: Any) -> JSON:
+        """Stores a new job and lets the work begin."""
+        job = {"id": uuid.uuid4().hex, "state": "queued", "created": time.time(), "told": False, **fields}
+        self.save(job)
+        self.start(job["id"])
+        return job
+
+    def start(self, job_id: str) -> None:
+        if self.world.tiny:
+            self.run(job_id)
+        else:
+            self.world.pool.submit(self.run, job_id)
+
+    def run(self, job_id: str) -> None:
+        """Works on a job to its end and tells whoever wants to know."""
+        job = self.load(job_id)
+        if job is None:
+            return
+        if job["state"] not in {"done", "failed"}:
+            self.save(job | {"state": "running"})
+            job = self._worked(job)
+            self.save(job)
+        threading.Thread(target=self._tell, args=(job,), name="callback", daemon=True).start()
+
+    def _worked(self, job: JSON) -> JSON:
+        try:
+            return job | self.work(job) | {"state": "done", "ended": time.time()}
+        except Exception as error:
+            # What went wrong is the job's outcome, as with the real service.
+            log.exception("simulated job failed", extra={"simulator": self.name, "job": job["id"]})
+            return job | {"state": "failed", "ended": time.time(), "error": str(error)}
+
+    def resume(self) -> None:
+        """Takes up again what a killed process left: unfinished jobs, and callbacks nobody has received."""
+        for job in self.jobs():
+            if job["state"] not in {"done", "failed"} or not job["told"]:
+                self.start(job["id"])
+
+    def _tell(self, job: JSON) -> None:
+        call = self.callback(job)
+        delivered = call is None or any(self._delivered(*call, delay_s) for delay_s in self.callback_delays_s)
+        self.save(job | {"told": True, "heard": delivered})
+
+    def _delivered(self, url: str, body: bytes, headers: dict[str, str], delay_s: float) -> bool:
+        time.sleep(delay_s * self.world.time_scale)
+        try:
+            answer = httpx.post(url, content=body, headers=headers, timeout=CALLBACK_TIMEOUT_S)
+        except httpx.HTTPError as error:
+            log.info("callback not delivered", extra={"simulator": self.name, "reason": type(error).__name__})
+            return False
+        return answer.is_success
+
+    # --- Files
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+    def save(self, job: JSON) -> None:
+        draft = self.path(f".{job['id']}.{threading.get_ident()}")
+        draft.write_text(json.dumps(job))
+        draft.replace(self.path(f"{job['id']}.json"))
+
+    def load(self, job_id: str) -> JSON | None:
+        file = self.path(f"{job_id}.json")
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", job_id) or not file.is_file():
+            return None
+        loaded: JSON = json.loads(file.read_text())
+        return loaded
+
+    def jobs(self) -> Iterator[JSON]:
+        """Every job, oldest first."""
+        found = [json.loads(file.read_text()) for file in self.folder.glob("*.json")]
+        yield from sorted(found, key=lambda job: job["created"])
+
+    def video(self, request: httpx.Request, job_id: str) -> httpx.Response:
+        """A job's MP4, whole or the byte range that is asked for."""
+        file = self.path(f"{job_id}.mp4")
+        if not file.is_file():
+            return httpx.Response(404, json={"message": "Not Found"})
+        content = file.read_bytes()
+        headers = {"Content-Type": "video/mp4", "Accept-Ranges": "bytes"}
+        match = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("Range", ""))
+        if not match or int(match[1]) >= len(content):
+            return httpx.Response(200, content=content, headers=headers)
+        first, last = int(match[1]), min(int(match[2] or len(content) - 1), len(content) - 1)
+        headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
+        return httpx.Response(206, content=content[first : last + 1], headers=headers)
+
+
+class SimulatorTransport(httpx.BaseTransport):
+    """Hosts a simulator in this process."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        return self.simulator.handle(request)
+
+
+class NextDoorTransport(httpx.HTTPTransport):
+    """Sends requests for the services' hosts to ``manage.py simulators``, which tells them apart by the Host header."""
+
+    def __init__(self, simulators_url: str) -> None:
+        super().__init__()
+        self.target = httpx.URL(simulators_url)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.url = request.url.copy_with(scheme=self.target.scheme, host=self.target.host, port=self.target.port)
+        return super().handle_request(request)
+
+
+def form(request: httpx.Request) -> dict[str, list[bytes]]:
+    """The fields of a multipart/form-data body (RFC 7578), each with all its values."""
+    boundary = re.search(r'boundary="?([^";]+)', request.headers.get("Content-Type", ""))
+    if not boundary:
+        return {}
+    fields: dict[str, list[bytes]] = {}
+    for part in request.content.split(b"--" + boundary[1].encode())[1:-1]:
+        head, _, value = part.partition(b"\r\n\r\n")
+        name = re.search(rb'name="([^"]*)"', head)
+        if name:
+            fields.setdefault(name[1].decode(), []).append(value.removesuffix(b"\r\n"))
+    return fields

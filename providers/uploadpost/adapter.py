@@ -1,0 +1,155 @@
+"""upload-post: publishes to TikTok and others. https://docs.upload-post.com/"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from myloware.kernel.errors import ProviderRefused
+from myloware.kernel.signing import same
+from providers.base import Event, PublishOrder, Report, SignatureStatus, State, Submission
+from providers.callbacks import age_status, body_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from providers.http import Client
+
+RUNNING = frozenset({"pending", "queued", "processing", "in_progress"})
+NOT_FOUND = 404
+
+
+class Row(BaseModel):
+    """One platform's outcome. ``fallback_to_inbox``: it lies in TikTok's drafts, nobody can see it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    platform: str = ""
+    success: bool = False
+    message: str | None = None
+    error: str | None = None
+    post_url: str | None = None
+    url: str | None = None
+    skipped: bool = False
+    skip_reason: str | None = None
+    fallback_to_inbox: bool = False
+
+    @property
+    def fault(self) -> str:
+        """Why this is not a published post; empty when it is one."""
+        if self.fallback_to_inbox:
+            return f"{self.platform}: it was put into the account's drafts instead of being published"
+        if self.success and not self.skipped:
+            return ""
+        return f"{self.platform}: {self.skip_reason or self.error or self.message or 'failed without a reason'}"
+
+
+class UploadPostAdapter:
+    """Publishes and reads the outcome."""
+
+    name = "upload-post"
+    # Idempotency-Key is honoured for 24 hours.
+    idempotent = True
+
+    def __init__(self, client: Client, *, signing_secret: str) -> None:
+        self._client = client
+        self._secret = signing_secret
+
+    def submit(self, order: PublishOrder, *, key: str, callback_url: str | None) -> Submission:
+        """Sends the film with our own request id and idempotency key, so that a repeat posts nothing twice."""
+        with order.video.open("rb") as video:
+            response = self._client.post(
+                "/upload",
+                data=_fields(order),
+                files={"video": (f"{order.request_id}.mp4", video, "video/mp4")},
+                headers={"Idempotency-Key": key},
+                # The file is a stream that is read once: a lost answer is looked up by its id, not sent again.
+                idempotent=False,
+            )
+        answer = body_json(response.content)
+        return Submission(str(answer.get("request_id") or order.request_id), answer)
+
+    def status(self, external_id: str) -> Report:
+        answer = body_json(self._client.get("/uploadposts/status", request_id=external_id).content)
+        if answer.get("status") in RUNNING:
+            return Report(State.ACCEPTED, raw=answer)
+        rows = [Row.model_validate(row) for row in answer.get("results") or []]
+        faults = [row.fault for row in rows if row.fault] or ([] if rows else ["no platform reported an outcome"])
+        if faults:
+            return Report(State.FAILED, error="; ".join(faults), raw=answer)
+        pages = [row.post_url or row.url or self._page(external_id, row.platform) for row in rows]
+        if not all(pages):
+            # It is out, but its public URL is not known yet.
+            return Report(State.ACCEPTED, raw=answer)
+        return Report(State.SUCCEEDED, page_urls=tuple(filter(None, pages)), cost_microusd=0, raw=answer)
+
+    def _page(self, request_id: str, platform: str) -> str | None:
+        """The post's public URL from the history, the best documented place of it."""
+        answer = body_json(self._client.get("/uploadposts/history", page=1, limit=50, platform=platform).content)
+        rows = [row for row in answer.get("history") or [] if row.get("request_id") == request_id]
+        return next((str(row["post_url"]) for row in rows if row.get("post_url")), None)
+
+    def find(self, key: str) -> Submission | None:
+        try:
+            answer = body_json(self._client.get("/uploadposts/status", request_id=key).content)
+        except ProviderRefused as error:
+            if error.detail.get("status") == NOT_FOUND:
+                return None
+            raise
+        return None if answer.get("status") == "not_found" else Submission(key, answer)
+
+    def verify(
+        self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str], now: datetime
+    ) -> SignatureStatus:
+        """``sha256=`` + hex HMAC-SHA256(secret, timestamp + "." + raw body)."""
+        given = headers.get("x-upload-post-signature", "")
+        stamp = headers.get("x-upload-post-timestamp", "")
+        if not given or not stamp:
+            return SignatureStatus.MISSING
+        if not same(given, sign(body, stamp, secret=self._secret)):
+            return SignatureStatus.REJECTED
+        return age_status(stamp, now)
+
+    def event(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> Event:
+        content = body_json(body)
+        delivery = headers.get("x-upload-post-delivery") or hashlib.sha256(body).hexdigest()
+        ids: list[Any] = [content.get(key) for key in ("request_id", "external_id", "job_id")]
+        return Event(f"upload-post:{delivery}", next((str(found) for found in ids if found), None), None)
+
+
+def sign(body: bytes, stamp: str, *, secret: str) -> str:
+    mac = hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256)
+    return f"sha256={mac.hexdigest()}"
+
+
+def _fields(order: PublishOrder) -> dict[str, Any]:
+    caption = " ".join([order.caption, *(f"#{tag}" for tag in order.tags)])
+    shared = {
+        "user": order.profile,
+        "platform[]": [order.platform],
+        # TikTok and Instagram show the title as the caption; YouTube has both.
+        "title": caption if order.platform != "youtube" else order.title,
+        "async_upload": "true",
+        "request_id": order.request_id,
+        "external_id": order.request_id,
+    }
+    return shared | _platform_fields(order, caption)
+
+
+def _platform_fields(order: PublishOrder, caption: str) -> dict[str, Any]:
+    made_by_ai = "true" if order.is_aigc else "false"
+    if order.platform == "tiktok":
+        # In the drafts nobody sees it, so a refusal to publish must be a failure.
+        return {
+            "privacy_level": order.privacy,
+            "post_mode": "DIRECT_POST",
+            "is_aigc": made_by_ai,
+            "disable_inbox_fallback": "true",
+        }
+    if order.platform == "youtube":
+        return {"description": caption, "tags[]": list(order.tags), "containsSyntheticMedia": made_by_ai}
+    return {"media_type": "REELS", "is_ai_generated": made_by_ai}

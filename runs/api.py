@@ -1,0 +1,171 @@
+"""The HTTP API of runs and projects. Views read a request, call a service, and serialise; nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from pydantic import BaseModel, ValidationError
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from myloware.kernel.apikey import caller
+from myloware.kernel.errors import InvalidInput, NotFound, UnprocessableInput
+
+from . import services
+from .models import Artifact, Project, Run, RunEvent
+from .schemas import RunInput, RunOptions
+from .serializers import (
+    ArtifactRequest,
+    ArtifactSerializer,
+    EventSerializer,
+    ProjectSerializer,
+    ReasonRequest,
+    RunDetailSerializer,
+    RunSerializer,
+    StartAnswer,
+    StartRequest,
+)
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
+
+T = TypeVar("T", bound=BaseModel)
+
+PAGE = 50
+
+
+def parse(shape: type[T], value: dict[str, Any]) -> T:
+    """``value`` as ``shape``; raises ``UnprocessableInput`` with every fault in words."""
+    try:
+        return shape.model_validate(value)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc'])) or 'input'}: {fault['msg']}" for fault in error.errors()]
+        raise UnprocessableInput("; ".join(faults)) from error
+
+
+def find_run(run_id: UUID) -> Run:
+    run = Run.objects.select_related("project").filter(id=run_id).first()
+    if run is None:
+        raise NotFound(f"There is no run {run_id}.")
+    return run
+
+
+def find_project(slug: str) -> Project:
+    project = Project.objects.filter(slug=slug).first()
+    if project is None:
+        known = ", ".join(Project.objects.values_list("slug", flat=True))
+        raise NotFound(f"There is no project '{slug}'. Known: {known or 'none; run manage.py load_projects'}.")
+    return project
+
+
+class StartRun(APIView):
+    @extend_schema(request=StartRequest, responses={201: StartAnswer})
+    def post(self, request: Request) -> Response:
+        """Starts a run. The key holder's call is the decision at the ``workflow`` gate."""
+        body = StartRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        wanted = body.validated_data
+        run = services.create_run(
+            project=find_project(wanted["project"]),
+            input=parse(RunInput, wanted["input"]),
+            options=parse(RunOptions, wanted["options"]),
+            user_id=wanted["user_id"],
+            actor=caller(request),
+            approved_by=caller(request),
+        )
+        return Response({"runId": run.id, "status": "started"}, status=201)
+
+
+class RunList(APIView):
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("status", str),
+            OpenApiParameter("project", str),
+            OpenApiParameter("user_id", str),
+        ],
+        responses=RunSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        """The newest 50 runs, filtered."""
+        filters = {"status": "status", "project": "project__slug", "user_id": "user_id"}
+        wanted = {
+            column: request.query_params[name] for name, column in filters.items() if name in request.query_params
+        }
+        runs = Run.objects.select_related("project").filter(**wanted)[:PAGE]
+        return Response(RunSerializer(runs, many=True).data)
+
+
+class RunDetail(APIView):
+    @extend_schema(responses=RunDetailSerializer)
+    def get(self, request: Request, run_id: UUID) -> Response:
+        """One run with its steps, provider jobs and result."""
+        return Response(RunDetailSerializer(find_run(run_id)).data)
+
+
+class ContinueRun(APIView):
+    @extend_schema(request=None, responses=RunDetailSerializer)
+    def post(self, request: Request, run_id: UUID) -> Response:
+        """Wakes a run: retries a failed one, otherwise sends its wake-up again. Gates stay closed."""
+        run = find_run(run_id)
+        run = services.retry(run.id, actor=caller(request)) if run.status == "failed" else services.resume(run.id)
+        return Response(RunDetailSerializer(run).data)
+
+
+class CancelRun(APIView):
+    @extend_schema(request=ReasonRequest, responses=RunDetailSerializer)
+    def post(self, request: Request, run_id: UUID) -> Response:
+        """Cancels a run that has not ended."""
+        body = ReasonRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        reason = body.validated_data["reason"] or "cancelled"
+        run = services.cancel(run_id, actor=caller(request), reason=reason)
+        return Response(RunDetailSerializer(run).data)
+
+
+class RunEvents(APIView):
+    @extend_schema(parameters=[OpenApiParameter("after", int)], responses=EventSerializer(many=True))
+    def get(self, request: Request, run_id: UUID) -> Response:
+        """The run's history in order; ``after`` is the last id the caller has seen."""
+        return Response(EventSerializer(_events(find_run(run_id), request), many=True).data)
+
+
+def _events(run: Run, request: Request) -> QuerySet[RunEvent]:
+    after = request.query_params.get("after", "0")
+    if not after.isdecimal():
+        raise InvalidInput("'after' is the id of an event: a whole number.")
+    return run.events.filter(id__gt=int(after))[:500]
+
+
+class RunArtifacts(APIView):
+    @extend_schema(parameters=[OpenApiParameter("type", str)], responses=ArtifactSerializer(many=True))
+    def get(self, request: Request, run_id: UUID) -> Response:
+        """What the run produced."""
+        artifacts: QuerySet[Artifact] = find_run(run_id).artifacts.all()
+        if "type" in request.query_params:
+            artifacts = artifacts.filter(type=request.query_params["type"])
+        return Response(ArtifactSerializer(artifacts, many=True).data)
+
+    @extend_schema(request=ArtifactRequest, responses={201: ArtifactSerializer})
+    def post(self, request: Request, run_id: UUID) -> Response:
+        """Adds evidence to the run. Files come only from providers, so ``path`` cannot be set."""
+        body = ArtifactRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        artifact = services.record_artifact(run=find_run(run_id), **body.validated_data)
+        return Response(ArtifactSerializer(artifact).data, status=201)
+
+
+class ProjectList(APIView):
+    @extend_schema(responses=ProjectSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """Every project that films can be made for."""
+        return Response(ProjectSerializer(Project.objects.all(), many=True).data)
+
+
+class ProjectDetail(APIView):
+    @extend_schema(responses=ProjectSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        """One project."""
+        return Response(ProjectSerializer(find_project(slug)).data)

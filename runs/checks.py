@@ -1,0 +1,51 @@
+"""System checks: every project file names personas, tools and gates that exist."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from pydantic import ValidationError
+
+from personas.registry import PERSONAS
+
+from .schemas import ProjectSpec
+from .states import plan
+
+
+@register()
+def check_projects(**_: Any) -> list[CheckMessage]:
+    """runs.E001: a project file that cannot run."""
+    folder = Path(settings.BASE_DIR) / "fixtures" / "projects"
+    return [
+        Error(
+            f"{path.name}: {reason}", hint="Mend the project file; CONTRIBUTING.md says how one looks.", id="runs.E001"
+        )
+        for path in sorted(folder.glob("*.json"))
+        for reason in faults(path)
+    ]
+
+
+def faults(path: Path) -> list[str]:
+    """What is wrong with a project file, in words; empty when it can run."""
+    try:
+        spec = ProjectSpec.model_validate(json.loads(path.read_text()))
+    except (ValueError, ValidationError) as error:
+        return [str(error)]
+    reasons = [f"file is named {path.stem}, its slug is {spec.slug}"] if spec.slug != path.stem else []
+    reasons += [f"unknown persona '{name}'" for name in spec.workflow if name not in PERSONAS]
+    reasons += [
+        f"{name} has no tool '{tool}'"
+        for name, expectations in spec.personas.items()
+        if name in PERSONAS
+        for tool in expectations.tools
+        if tool not in PERSONAS[name].tools
+    ]
+    try:
+        plan(spec)
+    except ValueError as error:
+        reasons.append(str(error))
+    return reasons

@@ -1,0 +1,117 @@
+"""Puts a persona to work on a step: brief in, output and evidence out."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import connection
+
+from personas import checkpoints
+from personas.base import StageBrief, StageResult, run_stage
+from personas.llm import chat_model
+
+from . import services
+from .ports import Desk, Library, clip_artifacts, film_url, outputs
+
+if TYPE_CHECKING:
+    from .models import Step
+
+
+def perform(step: Step) -> dict[str, Any]:
+    """Runs the step's persona and returns its structured output.
+
+    A step taken over after a crash continues from its checkpoint; a person's retry starts a fresh thread.
+    """
+    brief = brief_of(step)
+    result = run_stage(
+        brief,
+        thread_id=f"{step.id}.{step.retries}",
+        knowledge=Library(),
+        production=Desk(step),
+        checkpointer=checkpoints.saver(conninfo()),
+        model=chat_model(settings.CREW, seed=brief.seed),
+        settings=settings.CREW,
+    )
+    _keep_evidence(step, result)
+    return result.output
+
+
+def brief_of(step: Step) -> StageBrief:
+    """Everything the persona may know."""
+    payload, spec = step.run.payload, step.run.project.spec
+    expectations = spec.personas.get(step.name)
+    return StageBrief(
+        run_id=str(step.run_id),
+        step_id=str(step.id),
+        persona=step.name,
+        project=spec.slug,
+        title=spec.title,
+        specs=spec.specs.model_dump(mode="json", by_alias=True),
+        guardrails=list(spec.guardrails),
+        expectations=expectations.model_dump(mode="json") if expectations else {},
+        input=payload.input.model_dump(mode="json"),
+        options=payload.options.model_dump(mode="json", by_alias=True),
+        materials=_materials(step),
+        notes=step.notes,
+        seed=payload.options.seed,
+    )
+
+
+def _materials(step: Step) -> dict[str, Any]:
+    handed = outputs(step)
+    ideas = handed.get("iggy", {}).get("ideas", [])
+    social = step.run.project.primary_social()
+    return {
+        "ideas": ideas,
+        "clips": [
+            {
+                "index": clip.metadata["index"],
+                "prompt": clip.metadata["prompt"],
+                "url": clip.media_url,
+                "duration_s": clip.metadata["duration_s"],
+            }
+            for clip in clip_artifacts(step)
+        ],
+        "film": film_url(step),
+        "account": {"platform": social.provider, "name": social.account_id} if social else {},
+    }
+
+
+def _keep_evidence(step: Step, result: StageResult) -> None:
+    kinds = {"iggy": "idea", "riley": "script"}
+    if step.name in kinds:
+        services.record_artifact(run=step.run, step=step, type=kinds[step.name], metadata=result.output)
+    services.record_artifact(
+        run=step.run,
+        step=step,
+        type="citations",
+        metadata={
+            "persona": step.name,
+            "model": result.model,
+            "documents": result.citations,
+            "tool_calls": result.tool_calls,
+            "input_tokens": result.input_tokens,
+            "output_tokens": result.output_tokens,
+        },
+    )
+
+
+@lru_cache(maxsize=1)
+def _conninfo(parameters: tuple[tuple[str, Any], ...]) -> str:
+    from psycopg.conninfo import make_conninfo
+
+    return make_conninfo(**dict(parameters))
+
+
+def conninfo() -> str:
+    """libpq connection string of Django's database (the test database in tests), for the checkpointer's own pool."""
+    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    values = {names[key]: str(value) for key, value in connection.settings_dict.items() if key in names and value}
+    return _conninfo(tuple(sorted(values.items())))
+
+
+def prepare_checkpoints(sender: object, **_: Any) -> None:
+    """After each migrate: the checkpointer brings its own tables up to date."""
+    checkpoints.setup(conninfo())

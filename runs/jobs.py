@@ -1,0 +1,359 @@
+"""Orders to providers: intent first, then the call, then the truth as the provider tells it.
+
+A callback is a wake-up like a poll: both end in :func:`refresh`, which asks the provider. Nothing here trusts what a
+caller says about a job, and nothing repeats a request whose outcome is not known.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from myloware.kernel.errors import Conflict, MylowareError, OutcomeUnknown, ProviderUnavailable, RateLimited
+from providers import registry
+from providers.base import ClipOrder, Order, PublishOrder, RenderOrder, Report
+from providers.media.normalise import normalise
+from providers.media.poster import poster
+from providers.media.probe import probe
+
+from . import dispatch, services, store
+from .models import ProviderJob, Run, Step
+from .schemas import PublishDraft
+from .states import IN_FLIGHT_JOB, OPEN_JOB, JobStatus, StepStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+log = logging.getLogger(__name__)
+
+PROVIDER_OF = {"clips": "kieai", "render": "shotstack", "publish": "upload-post"}
+
+
+# --- Intent
+
+
+@transaction.atomic
+def order(step: Step, kind: str, requests: Sequence[dict[str, Any]]) -> list[ProviderJob]:
+    """Commits one intent per request; asking again returns the same jobs, and renews only those that failed.
+
+    Raises ``RateLimited`` when the run would queue more than it may.
+    """
+    run = Run.objects.select_for_update(no_key=True).get(id=step.run_id)
+    existing = {job.index: job for job in run.jobs.filter(step=step, kind=kind)}
+    _check_queue(run, kind, new=sum(index not in existing for index in range(len(requests))))
+    return [_intent(step, kind, index, request, existing.get(index)) for index, request in enumerate(requests)]
+
+
+def _check_queue(run: Run, kind: str, *, new: int) -> None:
+    limit = settings.RUNS.clips_in_flight + settings.RUNS.clips_queued
+    waiting = run.jobs.filter(kind=kind, status__in=OPEN_JOB).count()
+    if waiting + new > limit:
+        raise RateLimited(f"{waiting} {kind} are under way and {new} more would pass this run's limit of {limit}.")
+
+
+def _intent(step: Step, kind: str, index: int, request: dict[str, Any], job: ProviderJob | None) -> ProviderJob:
+    if job is None:
+        return ProviderJob.objects.create(
+            run=step.run, step=step, kind=kind, index=index, provider=PROVIDER_OF[kind], request=request
+        )
+    if job.status in {JobStatus.FAILED, JobStatus.INTENT}:
+        job.retries += job.status == JobStatus.FAILED
+        job.request, job.status, job.error, job.external_id = request, JobStatus.INTENT, "", ""
+        job.save(update_fields=["request", "status", "error", "external_id", "retries"])
+    return job
+
+
+# --- The call
+
+
+def submit_ready(run_id: UUID | str, kind: str) -> None:
+    """Sends the run's intents of ``kind``, as many as may be in flight."""
+    while job := _take(run_id, kind):
+        _submit(job)
+
+
+@transaction.atomic
+def _take(run_id: UUID | str, kind: str) -> ProviderJob | None:
+    """Marks the next intent as being sent; None when none is left, or enough are in flight."""
+    run = Run.objects.select_for_update(no_key=True).get(id=run_id)
+    jobs = services.current_jobs(run, kind)
+    job: ProviderJob | None = jobs.filter(status=JobStatus.INTENT).first()
+    in_flight = jobs.filter(status__in=IN_FLIGHT_JOB).count()
+    if job is None or not run.active or in_flight >= settings.RUNS.clips_in_flight:
+        return None
+    now = timezone.now()
+    job.status = JobStatus.SUBMITTING
+    job.lease_until = now + timedelta(seconds=settings.RUNS.submit_lease_s)
+    job.deadline = now + timedelta(seconds=getattr(settings.RUNS, f"{kind}_deadline_s"))
+    job.poll_at = job.lease_until
+    job.save(update_fields=["status", "lease_until", "deadline", "poll_at"])
+    return job
+
+
+def _submit(job: ProviderJob) -> None:
+    try:
+        submission = registry.adapter(job.provider).submit(
+            _order(job), key=job.key, callback_url=registry.callback_url(job.provider, str(job.id))
+        )
+    except OutcomeUnknown as error:
+        _unknown(job, error)
+    except MylowareError as error:
+        # Refused, or not taken after the client's own retries: nothing was started and nothing is billed.
+        _finish(job, JobStatus.FAILED, error=error.message)
+    else:
+        _submitted(job, submission.external_id)
+
+
+def _order(job: ProviderJob) -> Order:
+    request = job.request
+    if job.kind == "clips":
+        return ClipOrder(**request)
+    if job.kind == "render":
+        return RenderOrder(edit=request["edit"])
+    return _publish_order(job)
+
+
+def _publish_order(job: ProviderJob) -> PublishOrder:
+    draft = PublishDraft.model_validate(job.request)
+    film = _approved_film(job, draft)
+    return PublishOrder(
+        video=film,
+        title=draft.title,
+        caption=draft.caption,
+        tags=draft.tags,
+        profile=draft.account,
+        platform=draft.platform,
+        privacy=draft.privacy,
+        request_id=job.key,
+        is_aigc=draft.is_aigc,
+    )
+
+
+def _approved_film(job: ProviderJob, draft: PublishDraft) -> Path:
+    """The film's file, if it and the draft are, byte for byte, what was approved; else ``Conflict``."""
+    gate = job.run.steps.filter(kind="gate", status=StepStatus.SUCCEEDED, position__gt=job.step.position).last()
+    if gate is None or (gate.output or {}).get("draft") != services.digest(job.request):
+        raise Conflict("What would be published is not what was approved. Start a revision to approve it anew.")
+    film = store.absolute(job.run.artifacts.get(type="ffmpeg.normalized", checksum=draft.film).path)
+    if store.checksum_of(film) != draft.film:
+        raise Conflict("The film's file has changed since it was approved. Render it again.")
+    return film
+
+
+def _submitted(job: ProviderJob, external_id: str) -> None:
+    now = timezone.now()
+    ProviderJob.objects.filter(id=job.id, status__in=[JobStatus.SUBMITTING, JobStatus.UNKNOWN]).update(
+        status=JobStatus.SUBMITTED,
+        external_id=external_id,
+        submitted_at=now,
+        lease_until=None,
+        poll_at=now + timedelta(seconds=settings.RUNS.poll_s),
+    )
+    services.record_artifact(
+        run=job.run,
+        step=job.step,
+        type={"clips": "kieai.job", "render": "shotstack.timeline"}.get(job.kind, "publish.job"),
+        metadata={"index": job.index, "external_id": external_id, "request": job.request},
+    )
+
+
+def _unknown(job: ProviderJob, error: OutcomeUnknown) -> None:
+    ProviderJob.objects.filter(id=job.id, status=JobStatus.SUBMITTING).update(
+        status=JobStatus.UNKNOWN,
+        error=error.message,
+        lease_until=None,
+        poll_at=timezone.now() + timedelta(seconds=settings.RUNS.poll_s),
+    )
+
+
+# --- The truth
+
+
+def refresh(job_id: UUID | str) -> None:
+    """Asks the provider about a job and keeps what it finished; a second caller at the same time does nothing."""
+    job = _hold(job_id)
+    if job is None:
+        return
+    try:
+        report = _ask(job)
+        if report is None or report.state == "accepted":
+            _look_again(job)
+        elif report.state == "succeeded":
+            _collect(job, report)
+        else:
+            _finish(job, JobStatus.FAILED, error=report.error or "the provider gave no reason", report=report)
+    except (ProviderUnavailable, RateLimited) as error:
+        log.warning("provider did not answer", extra={"job": str(job.id), "reason": error.message})
+        _look_again(job)
+    except MylowareError as error:
+        _finish(job, JobStatus.FAILED, error=error.message)
+
+
+def _hold(job_id: UUID | str) -> ProviderJob | None:
+    """Leases an open job to this worker."""
+    now = timezone.now()
+    ProviderJob.objects.filter(id=job_id, status=JobStatus.SUBMITTING, lease_until__lt=now).update(
+        status=JobStatus.UNKNOWN, error="the worker died while it was placing the order", lease_until=None
+    )
+    free = ProviderJob.objects.filter(
+        Q(lease_until=None) | Q(lease_until__lt=now), id=job_id, status__in=[JobStatus.SUBMITTED, JobStatus.UNKNOWN]
+    )
+    if not free.update(lease_until=now + timedelta(seconds=settings.RUNS.submit_lease_s)):
+        return None
+    return ProviderJob.objects.select_related("run", "step").get(id=job_id)
+
+
+def _ask(job: ProviderJob) -> Report | None:
+    """The provider's word on the job; None when it cannot be asked because we never learnt the job's id."""
+    adapter = registry.adapter(job.provider)
+    if not job.external_id:
+        found = adapter.find(job.key)
+        if found is None:
+            _unfound(job)
+            return None
+        _submitted(job, found.external_id)
+        job.external_id = found.external_id
+    return adapter.status(job.external_id)
+
+
+def _unfound(job: ProviderJob) -> None:
+    if registry.adapter(job.provider).idempotent:
+        # The service keeps our key: placing the order again cannot make a second one.
+        ProviderJob.objects.filter(id=job.id).update(status=JobStatus.INTENT, lease_until=None)
+        dispatch.enqueue_task("jobs.submit", job.run_id, job.kind)
+    elif job.deadline and job.deadline < timezone.now():
+        raise OutcomeUnknown("The answer to the order was lost and no callback came; it may have been billed.")
+
+
+def _look_again(job: ProviderJob) -> None:
+    now = timezone.now()
+    if job.deadline and job.deadline < now and job.kind != "publish":
+        _finish(job, JobStatus.FAILED, error="the provider did not finish in time")
+        return
+    poll_at = now + timedelta(seconds=settings.RUNS.poll_s)
+    ProviderJob.objects.filter(id=job.id, status__in=OPEN_JOB).update(lease_until=None, poll_at=poll_at)
+
+
+def _collect(job: ProviderJob, report: Report) -> None:
+    """Copies the result into the media store at once, because the provider's URLs expire."""
+    with store.workspace() as folder:
+        artifacts = {"clips": _clip, "render": _film, "publish": _published}[job.kind](job, report, folder)
+    with transaction.atomic():
+        if not _finish(job, JobStatus.SUCCEEDED, report=report):
+            return
+        for artifact in artifacts:
+            services.record_artifact(run=job.run, step=job.step, **artifact)
+
+
+def _clip(job: ProviderJob, report: Report, folder: Path) -> list[dict[str, Any]]:
+    source = registry.download(job.provider, report.urls[0], folder / "clip.mp4")
+    seen = probe(source)
+    stored = store.keep(source)
+    return [
+        {
+            "type": "kieai.clip",
+            "url": report.urls[0],
+            "path": stored.path,
+            "checksum": stored.checksum,
+            "metadata": {"index": job.index, "duration_s": seen.duration_s, "prompt": job.request["prompt"]},
+        }
+    ]
+
+
+def _film(job: ProviderJob, report: Report, folder: Path) -> list[dict[str, Any]]:
+    source = registry.download(job.provider, report.urls[0], folder / "render.mp4")
+    size = job.run.project.spec.specs.resolution
+    normalised = normalise(source, folder / "film.mp4", width_px=size.width, height_px=size.height, fps=size.fps)
+    poster(folder / "film.mp4", folder / "poster.jpg", at_s=normalised.probe.duration_s / 4)
+    picture, stored = store.keep(folder / "poster.jpg"), store.keep(folder / "film.mp4")
+    return [
+        {"type": "poster", "path": picture.path, "checksum": picture.checksum},
+        {"type": "render.url", "url": report.urls[0], "metadata": {"external_id": job.external_id}},
+        {
+            "type": "ffmpeg.normalized",
+            "path": stored.path,
+            "checksum": stored.checksum,
+            "metadata": asdict(normalised),
+        },
+    ]
+
+
+def _published(job: ProviderJob, report: Report, folder: Path) -> list[dict[str, Any]]:
+    return [
+        {
+            "type": "publish.url",
+            "url": url,
+            "metadata": {
+                "platform": job.request["platform"],
+                "account": job.request["account"],
+                "external_id": job.external_id,
+            },
+        }
+        for url in report.page_urls
+    ]
+
+
+@transaction.atomic
+def _finish(job: ProviderJob, status: JobStatus, *, error: str = "", report: Report | None = None) -> bool:
+    """Settles the job once; the run is locked first, as everywhere, so parallel callbacks queue up."""
+    run = Run.objects.select_for_update(no_key=True).get(id=job.run_id)
+    settled = ProviderJob.objects.filter(id=job.id, status__in=OPEN_JOB).update(
+        status=status,
+        error=error,
+        report=report.raw if report else job.report,
+        cost_microusd=report.cost_microusd if report else None,
+        lease_until=None,
+        poll_at=None,
+        finished_at=timezone.now(),
+    )
+    if not settled:
+        return False
+    services.note(run, job.step, f"{job.kind} {job.index}", old=job.status, new=status, reason=error)
+    if status == JobStatus.FAILED:
+        kind = {"clips": "kieai.error", "render": "shotstack.error"}.get(job.kind, "publish.error")
+        services.record_artifact(run=run, step=job.step, type=kind, metadata={"index": job.index, "error": error})
+    dispatch.enqueue_task("jobs.settled", run.id, job.kind)
+    return True
+
+
+# --- Callbacks and the sweep
+
+
+def reported(provider: str, external_id: str | None, reference: str | None) -> None:
+    """A provider called: finds the job it speaks of and has it refreshed. An unknown job is ignored."""
+    job = (
+        ProviderJob.objects.filter(provider=provider)
+        .filter(Q(id=reference) if reference else Q(external_id=external_id or " "))
+        .first()
+    )
+    if job is None:
+        log.warning("callback for no job of ours", extra={"provider": provider, "external_id": external_id})
+        return
+    if external_id and not job.external_id and job.status in {JobStatus.SUBMITTING, JobStatus.UNKNOWN}:
+        _submitted(job, external_id)
+    dispatch.enqueue_task("media.refresh", job.id)
+
+
+def due(now: datetime) -> list[UUID]:
+    """Open jobs nobody has reported on in time; each is handed out once per poll interval."""
+    soon = now + timedelta(seconds=settings.RUNS.poll_s)
+    ids = list(ProviderJob.objects.filter(status__in=OPEN_JOB, poll_at__lte=now).values_list("id", flat=True)[:200])
+    ProviderJob.objects.filter(id__in=ids, poll_at__lte=now).update(poll_at=soon)
+    return ids
+
+
+def stranded() -> list[tuple[UUID, str]]:
+    """(run, kind) of waits that have intents left to send."""
+    waiting = Step.objects.filter(
+        kind="wait", status=StepStatus.WAITING, run__jobs__status=JobStatus.INTENT, run__jobs__kind=F("name")
+    )
+    return list(waiting.values_list("run_id", "name").distinct())

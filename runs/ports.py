@@ -1,0 +1,158 @@
+"""What the crew's tools reach: the personas' ports, implemented on our rows, providers and knowledge base."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from knowledge.search import search
+from myloware.kernel.errors import Conflict, InvalidInput, Misconfigured
+from personas.ports import ClipRequest, Hit, PublishRequest, RenderRequest
+from providers.shotstack.template import TemplateClip, standard_edit
+
+from . import jobs, services
+from .models import Artifact, Step
+from .schemas import PublishDraft, RunOptions, Specs
+from .states import StepStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Library:
+    """The ``Knowledge`` port."""
+
+    def search(self, queries: Sequence[str], *, k: int, project: str | None, persona: str | None) -> list[Hit]:
+        hits = search(queries, k=k, project=project, persona=persona)
+        return [
+            Hit(
+                document=str(hit.document),
+                path=hit.path,
+                heading=hit.heading,
+                chunk_id=str(hit.chunk_id),
+                score=hit.score,
+                snippet=hit.snippet,
+            )
+            for hit in hits
+        ]
+
+
+class Desk:
+    """The ``Production`` port of one stage. Orders are keyed by (step, kind, index): a repeated call is one order."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.run = step.run
+        self.specs: Specs = step.run.project.spec.specs
+        self.options: RunOptions = step.run.payload.options
+
+    def submit_clips(self, call_id: str, videos: Sequence[ClipRequest]) -> dict[str, Any]:
+        """Orders one clip per planned video; raises ``InvalidInput`` unless every index is there exactly once."""
+        wanted = list(range(self.specs.video_count))
+        if sorted(video.index for video in videos) != wanted:
+            raise InvalidInput(f"Send exactly one video for each index {wanted[0]}..{wanted[-1]}.")
+        ordered = sorted(videos, key=lambda video: video.index)
+        jobs.order(self.step, "clips", [self._clip_order(video) for video in ordered])
+        jobs.submit_ready(self.run.id, "clips")
+        return self.clips_state()
+
+    def _clip_order(self, video: ClipRequest) -> dict[str, Any]:
+        # The project's numbers win over the model's: a film of another shape than the approved one is nobody's wish.
+        return {
+            "prompt": video.prompt,
+            "aspect_ratio": self.options.aspect_ratio or self.specs.aspect_ratio,
+            "duration_s": self.options.duration or int(self.specs.video_duration_s),
+            "resolution": "720p",
+            "model": self.options.model or "veo-3-fast",
+            "seed": 10_000 + (self.options.seed * 101 + video.index) % 90_000,
+        }
+
+    def clips_state(self) -> dict[str, Any]:
+        """Where each clip stands. Nothing waits here: the run parks after the stage until all have come."""
+        clips = [
+            {"index": job.index, "status": str(job.status), "error": job.error}
+            for job in services.current_jobs(self.run, "clips")
+        ]
+        return {"clips": clips, "note": "The run waits for the clips by itself; finish your work now."}
+
+    def render(self, call_id: str, request: RenderRequest) -> dict[str, Any]:
+        """Orders the one render of this stage: the standard template, or a timeline that shows every clip."""
+        size = self.specs.resolution
+        clips = self._template_clips()
+        if request.timeline:
+            edit = self._own_edit(request, [clip.src for clip in clips])
+        else:
+            edit = standard_edit(clips, width_px=size.width, height_px=size.height, fps=size.fps)
+        (job,) = jobs.order(self.step, "render", [{"edit": edit}])
+        jobs.submit_ready(self.run.id, "render")
+        job.refresh_from_db()
+        return {"job": str(job.id), "status": str(job.status), "error": job.error, "clips": len(clips)}
+
+    def _own_edit(self, request: RenderRequest, sources: list[str]) -> dict[str, Any]:
+        edit = {"timeline": request.timeline, "output": request.output or {}}
+        missing = [source for source in sources if source not in str(request.timeline)]
+        if missing:
+            raise InvalidInput(f"The timeline leaves out {len(missing)} clips; show every generated clip once.")
+        return edit
+
+    def _template_clips(self) -> list[TemplateClip]:
+        clips = clip_artifacts(self.step)
+        if len(clips) != self.specs.video_count:
+            raise Conflict(f"{len(clips)} of {self.specs.video_count} clips are there; the film cannot be cut yet.")
+        ideas = {idea["index"]: idea for idea in outputs(self.step).get("iggy", {}).get("ideas", [])}
+        return [
+            TemplateClip(
+                src=clip.media_url,
+                duration_s=clip.metadata["duration_s"],
+                primary=ideas.get(index, {}).get("header") or clip.metadata["prompt"],
+                secondary=ideas.get(index, {}).get("subject", ""),
+            )
+            for index, clip in enumerate(clips)
+        ]
+
+    def draft_publish(self, call_id: str, draft: PublishRequest) -> dict[str, Any]:
+        """Writes the publish intent. Nothing is sent before a person has approved exactly this draft."""
+        film = self.run.artifacts.filter(type="ffmpeg.normalized").last()
+        if film is None:
+            raise Conflict("There is no finished film to publish.")
+        request = self._draft(draft, film).model_dump(mode="json")
+        jobs.order(self.step, "publish", [request])
+        services.record_artifact(run=self.run, step=self.step, type="publish.draft", metadata=request)
+        return {"status": "drafted", "note": "A person approves the draft before it is sent.", **request}
+
+    def _draft(self, draft: PublishRequest, film: Artifact) -> PublishDraft:
+        social = self.run.project.primary_social()
+        if social is None:
+            raise Misconfigured(
+                f"Project '{self.run.project.slug}' has no primary social account; map one in the admin under Projects."
+            )
+        tags = [tag.lstrip("#") for tag in [*draft.tags, *social.default_tags]]
+        return PublishDraft(
+            title=draft.title[:200],
+            caption=draft.caption or social.default_caption,
+            tags=tuple(dict.fromkeys(tags))[:30],
+            platform=social.provider,
+            account=social.account_id,
+            privacy=social.privacy,
+            film=film.checksum,
+        )
+
+
+def clip_artifacts(step: Step) -> list[Artifact]:
+    """The finished clips of the newest order, by index."""
+    ordered = [job.step_id for job in services.current_jobs(step.run, "clips")[:1]]
+    clips = step.run.artifacts.filter(type="kieai.clip", step_id__in=ordered)
+    newest = {clip.metadata["index"]: clip for clip in clips.order_by("created_at")}
+    return [newest[index] for index in sorted(newest)]
+
+
+def outputs(step: Step) -> dict[str, dict[str, Any]]:
+    """What the stages before this one handed over, the newest of each persona."""
+    done = step.run.steps.filter(kind="stage", status=StepStatus.SUCCEEDED, position__lt=step.position)
+    return {before.name: before.output or {} for before in done}
+
+
+def film_url(step: Step) -> str:
+    film = step.run.artifacts.filter(type="ffmpeg.normalized").last()
+    return f"{settings.PUBLIC_BASE_URL}/media/{film.path}" if film else ""

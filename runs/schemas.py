@@ -1,0 +1,195 @@
+"""Shapes of the JSON columns of a run and its project.
+
+``runs.payload`` and ``runs.result`` keep the keys of the architecture document.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+class Shape(BaseModel):
+    """Ours: immutable, nothing unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+# --- A project file (fixtures/projects/*.json)
+
+
+class Gate(Shape):
+    """A human decision. It stands before or after a persona; ``ask`` is the question people read."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]{1,31}$")
+    title: str
+    ask: str
+    before: str | None = None
+    after: str | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Gate:
+        if (self.before is None) == (self.after is None):
+            raise ValueError("a gate needs exactly one of 'before' and 'after'")
+        return self
+
+
+class Resolution(Shape):
+    width: int = Field(ge=16, le=4096)
+    height: int = Field(ge=16, le=4096)
+    fps: int = Field(ge=1, le=120)
+
+
+class Specs(BaseModel):
+    """The film's numbers; a project may add its own (``whisperTiming``, ``maxHands``)."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
+
+    video_count: int = Field(alias="videoCount", ge=1, le=20)
+    video_duration_s: float = Field(alias="videoDuration", gt=0, le=60)
+    aspect_ratio: Literal["9:16", "16:9", "1:1"] = Field(alias="aspectRatio")
+    resolution: Resolution
+
+
+class PersonaExpectations(BaseModel):
+    """What a project expects of one persona; ``tools`` is its allowlist."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    deliverable: str
+    requirements: tuple[str, ...] = ()
+    handoff: tuple[str, ...] = ()
+    knowledge: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+
+
+class ProjectSpec(BaseModel):
+    """A project file. ``workflow`` is the order of the personas after Brendan's proposal."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    slug: str = Field(pattern=r"^[a-z][a-z0-9_]{1,63}$")
+    title: str
+    description: str
+    workflow: tuple[str, ...] = Field(min_length=1)
+    optional_steps: tuple[str, ...] = ()
+    gates: tuple[Gate, ...]
+    specs: Specs
+    settings: dict[str, Any] = {}
+    guardrails: tuple[dict[str, Any], ...] = ()
+    personas: dict[str, PersonaExpectations]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ProjectSpec:
+        known = {*self.workflow, *self.optional_steps}
+        for gate in self.gates:
+            place = gate.before or gate.after
+            if place not in known:
+                raise ValueError(f"gate '{gate.id}' stands next to '{place}', which is not in the workflow")
+        missing = [name for name in self.workflow if name not in self.personas]
+        if missing:
+            raise ValueError(f"no expectations for {', '.join(missing)} under 'personas'")
+        return self
+
+    def gate(self, gate_id: str) -> Gate | None:
+        return next((gate for gate in self.gates if gate.id == gate_id), None)
+
+    def tools(self, persona: str) -> tuple[str, ...]:
+        expectations = self.personas.get(persona)
+        return expectations.tools if expectations else ()
+
+
+# --- runs.payload
+
+
+class RunInput(Shape):
+    """The brief. The prompt is the first present of prompt, title, topic, object, subject."""
+
+    prompt: str | None = Field(None, min_length=3, max_length=400)
+    title: str | None = Field(None, min_length=3, max_length=200)
+    topic: str | None = Field(None, min_length=1, max_length=200)
+    object: str | None = Field(None, min_length=1, max_length=200)
+    subject: str | None = Field(None, min_length=1, max_length=200)
+    modifiers: tuple[str, ...] = Field((), max_length=20)
+
+    @field_validator("prompt", "title", "topic", "object", "subject", mode="before")
+    @classmethod
+    def _strip(cls, value: Any) -> Any:
+        return (value.strip() or None) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _something(self) -> RunInput:
+        if not self.brief:
+            raise ValueError("give at least one of prompt, title, topic, object, subject")
+        return self
+
+    @property
+    def brief(self) -> str:
+        return next(filter(None, (self.prompt, self.title, self.topic, self.object, self.subject)), "")
+
+
+class RunOptions(Shape):
+    """Knobs of one run."""
+
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+    skip_steps: tuple[str, ...] = ()
+    optional_personas: tuple[str, ...] = ()
+    duration: int | None = Field(None, ge=4, le=8, description="seconds of one clip")
+    quality: str | None = Field(None, max_length=20)
+    aspect_ratio: Literal["9:16", "16:9", "1:1"] | None = Field(None, alias="aspectRatio")
+    model: str | None = Field(None, max_length=64)
+
+
+StepKind = Literal["stage", "gate", "wait"]
+
+
+class PlannedStep(Shape):
+    """One step of the approved plan. ``name`` is a persona, a gate id, or what is waited for."""
+
+    kind: StepKind
+    name: str
+
+
+class GraphSpec(Shape):
+    """What was approved and is executed exactly so. ``steps`` is the full order; the other two are views of it."""
+
+    pipeline: tuple[str, ...]
+    hitl_gates: tuple[str, ...]
+    steps: tuple[PlannedStep, ...]
+
+
+class RunPayload(Shape):
+    """``runs.payload``."""
+
+    project: str
+    input: RunInput
+    graph_spec: GraphSpec
+    user_id: str | None = None
+    options: RunOptions = RunOptions()
+    metadata: dict[str, Any] = {}
+
+
+class RunResult(Shape):
+    """``runs.result``: a projection for API consumers, rebuilt from rows, never read as truth."""
+
+    status: str = "pending"
+    publish_urls: tuple[str, ...] = ()
+    artifacts: tuple[dict[str, Any], ...] = ()
+    extra: dict[str, Any] = {}
+
+
+# --- Quinn's draft, as a reviewer sees and may edit it
+
+
+class PublishDraft(Shape):
+    """Exactly what would be sent to the platform."""
+
+    title: str = Field("", max_length=200)
+    caption: str = Field(min_length=1, max_length=2200)
+    tags: tuple[str, ...] = Field((), max_length=30)
+    platform: str = "tiktok"
+    account: str
+    privacy: str = "SELF_ONLY"
+    is_aigc: bool = True
+    film: str

@@ -1,0 +1,120 @@
+"""How runs look over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+
+from .models import Artifact, Project, ProviderJob, Run, RunEvent, Step
+
+
+class StartRequest(serializers.Serializer[Any]):
+    """Body of ``POST /v1/runs/start``; ``input`` and ``options`` are checked by their pydantic shapes."""
+
+    project = serializers.SlugField()
+    input = serializers.DictField(required=False, default=dict)
+    options = serializers.DictField(required=False, default=dict)
+    user_id = serializers.CharField(required=False, default="", max_length=128)
+
+
+class StartAnswer(serializers.Serializer[Any]):
+    runId = serializers.UUIDField()
+    status = serializers.CharField()
+
+
+class ReasonRequest(serializers.Serializer[Any]):
+    reason = serializers.CharField(required=False, default="", max_length=500, allow_blank=True)
+
+
+class StepSerializer(serializers.ModelSerializer[Step]):
+    duration_s = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Step
+        fields = (
+            "id",
+            "position",
+            "kind",
+            "name",
+            "status",
+            "attempt",
+            "error",
+            "started_at",
+            "finished_at",
+            "duration_s",
+        )
+
+    def get_duration_s(self, step: Step) -> float | None:
+        return step.seconds(timezone.now())
+
+
+class JobSerializer(serializers.ModelSerializer[ProviderJob]):
+    class Meta:
+        model = ProviderJob
+        fields = ("id", "kind", "index", "provider", "status", "external_id", "error", "submitted_at", "finished_at")
+
+
+class ArtifactSerializer(serializers.ModelSerializer[Artifact]):
+    media_url = serializers.CharField(read_only=True)
+
+    class Meta:
+        model = Artifact
+        fields = ("id", "type", "url", "path", "media_url", "checksum", "metadata", "created_at")
+
+
+class EventSerializer(serializers.ModelSerializer[RunEvent]):
+    class Meta:
+        model = RunEvent
+        fields = ("id", "subject", "old", "new", "reason", "actor", "created_at")
+
+
+class RunSerializer(serializers.ModelSerializer[Run]):
+    """A run in a list."""
+
+    runId = serializers.UUIDField(source="id", read_only=True)
+    project = serializers.CharField(source="project.slug", read_only=True)
+    brief = serializers.CharField(source="payload.input.brief", read_only=True)
+
+    class Meta:
+        model = Run
+        fields = ("runId", "project", "brief", "status", "reason", "user_id", "created_at", "finished_at")
+
+
+class RunDetailSerializer(RunSerializer):
+    """One run with its steps, jobs and result."""
+
+    result = serializers.JSONField(read_only=True)
+    payload = serializers.JSONField(read_only=True)
+    steps = StepSerializer(many=True, read_only=True)
+    jobs = JobSerializer(many=True, read_only=True)
+
+    class Meta(RunSerializer.Meta):
+        fields = (*RunSerializer.Meta.fields, "payload", "result", "steps", "jobs")  # type: ignore[assignment]
+
+    def to_representation(self, run: Run) -> dict[str, Any]:
+        shown = super().to_representation(run)
+        shown["payload"] = run.payload.model_dump(mode="json", by_alias=True)
+        shown["result"] = run.result.model_dump(mode="json")
+        return shown
+
+
+class ProjectSerializer(serializers.ModelSerializer[Project]):
+    spec = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Project
+        fields = ("slug", "title", "description", "spec")
+
+    def get_spec(self, project: Project) -> dict[str, Any]:
+        spec: dict[str, Any] = project.spec.model_dump(mode="json", by_alias=True)
+        return spec
+
+
+class ArtifactRequest(serializers.Serializer[Any]):
+    """Body of ``POST /v1/runs/{runId}/artifacts``: evidence added from outside."""
+
+    type = serializers.CharField(max_length=32)
+    url = serializers.URLField(required=False, default="", allow_blank=True, max_length=2000)
+    metadata = serializers.DictField(required=False, default=dict)

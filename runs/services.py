@@ -1,0 +1,572 @@
+"""The only writer of runs and steps.
+
+One function is one transaction: lock the run, then its step; change; write the audit line; announce and enqueue on
+commit. Nothing here calls a provider or a model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+from pydantic import ValidationError
+
+from myloware.kernel.errors import Conflict, NotFound, UnprocessableInput
+
+from . import dispatch, signals
+from .models import Approval, Artifact, Project, Run, RunEvent, Step
+from .schemas import GraphSpec, PlannedStep, PublishDraft, RunInput, RunOptions, RunPayload, RunResult
+from .states import (
+    ACTIVE_RUN,
+    ACTIVE_STEP,
+    OPEN_JOB,
+    RUN_TRANSITIONS,
+    STEP_TRANSITIONS,
+    JobStatus,
+    RunStatus,
+    StepStatus,
+    Verdict,
+    plan,
+)
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from django.dispatch import Signal
+
+log = logging.getLogger(__name__)
+
+# A step whose worker dies this often is what kills the worker.
+MAX_ATTEMPTS = 5
+# What a reviewer may change in a draft. The film and the account are decided by the run.
+EDITABLE = ("title", "caption", "tags")
+
+
+# --- Start
+
+
+@transaction.atomic
+def create_run(
+    *,
+    project: Project,
+    input: RunInput,  # noqa: A002  (the architecture's word)
+    options: RunOptions,
+    user_id: str = "",
+    actor: str,
+    approved_by: str = "",
+) -> Run:
+    """A run with its frozen plan, standing at its first step.
+
+    ``approved_by`` records the caller's own start as the decision at a leading ``workflow`` gate.
+    Raises ``UnprocessableInput`` when the options ask for a plan the project cannot make.
+    """
+    graph = _graph(project, options)
+    payload = RunPayload(project=project.slug, input=input, graph_spec=graph, user_id=user_id or None, options=options)
+    run = Run.objects.create(project=project, payload=payload, user_id=user_id)
+    Step.objects.bulk_create(_steps(run, graph.steps, start=0))
+    note(run, None, "run", old="", new=run.status, reason=input.brief, actor=actor)
+    record_artifact(run=run, type="run.start", metadata={"actor": actor, "plan": graph.model_dump(mode="json")})
+    _advance(run, actor=actor)
+    gate = run.cursor()
+    if approved_by and gate and gate.kind == "gate" and gate.name == "workflow":
+        _decide(run, gate, Decision(Verdict.APPROVE, actor=approved_by, channel="api", digest=digest_of(gate)))
+    return run
+
+
+def _graph(project: Project, options: RunOptions) -> GraphSpec:
+    try:
+        return plan(project.spec, skip=options.skip_steps, optional=options.optional_personas)
+    except ValueError as error:
+        raise UnprocessableInput(str(error)) from error
+
+
+def _steps(run: Run, planned: tuple[PlannedStep, ...], *, start: int, notes: str = "") -> list[Step]:
+    return [
+        Step(run=run, position=start + offset, kind=step.kind, name=step.name, notes="" if offset else notes)
+        for offset, step in enumerate(planned)
+    ]
+
+
+# --- Working on a step
+
+
+@transaction.atomic
+def claim(step_id: UUID | str, *, now: datetime | None = None) -> Step | None:
+    """Takes the step for this worker; None when it is not this step's turn or somebody else holds it.
+
+    A step whose holder's lease ran out may be taken over; the attempt number fences the late holder off.
+    """
+    now = now or timezone.now()
+    run, step = _locked(step_id)
+    if run.status not in ACTIVE_RUN or run.cursor() != step:
+        return None
+    held = step.status == StepStatus.RUNNING and step.lease_until is not None and step.lease_until > now
+    if held or step.status not in {StepStatus.PENDING, StepStatus.RUNNING}:
+        return None
+    if step.attempt >= MAX_ATTEMPTS * (step.retries + 1):
+        _fail(run, step, f"gave up: {MAX_ATTEMPTS} workers died on this step", actor="sweep")
+        return None
+    step.attempt += 1
+    step.started_at = step.started_at or now
+    step.lease_until = now + timedelta(seconds=settings.RUNS.lease_s)
+    _move_step(run, step, StepStatus.RUNNING, reason=f"attempt {step.attempt}", actor="worker")
+    if run.status != RunStatus.RUNNING:
+        _move_run(run, RunStatus.RUNNING, reason=step.name, actor="worker")
+    return step
+
+
+def heartbeat(step: Step) -> bool:
+    """Extends the lease; False when the step was taken over or ended meanwhile."""
+    lease_until = timezone.now() + timedelta(seconds=settings.RUNS.lease_s)
+    held = Step.objects.filter(id=step.id, attempt=step.attempt, status=StepStatus.RUNNING)
+    return bool(held.update(lease_until=lease_until))
+
+
+@transaction.atomic
+def complete(step: Step, output: dict[str, Any]) -> bool:
+    """Ends a claimed step well; False when another worker took it over (its result counts, not ours)."""
+    run, current = _locked(step.id)
+    if current.attempt != step.attempt or current.status != StepStatus.RUNNING:
+        return False
+    current.output = output
+    _move_step(run, current, StepStatus.SUCCEEDED, reason="", actor="worker")
+    if run.cursor() is None:
+        _end(run, RunStatus.SUCCEEDED, reason="", actor="worker")
+    return True
+
+
+@transaction.atomic
+def fail(step: Step, reason: str) -> bool:
+    """Ends a claimed step, and with it the run, until a person retries; False when it was taken over."""
+    run, current = _locked(step.id)
+    if current.attempt != step.attempt or current.status != StepStatus.RUNNING:
+        return False
+    _fail(run, current, reason, actor="worker")
+    return True
+
+
+def _fail(run: Run, step: Step, reason: str, *, actor: str) -> None:
+    step.error = reason
+    _move_step(run, step, StepStatus.FAILED, reason=reason, actor=actor)
+    _end(run, RunStatus.FAILED, reason=f"{step.name}: {reason}", actor=actor)
+    record_artifact(run=run, step=step, type="run.failed", metadata={"step": step.name, "reason": reason})
+
+
+# --- Parking and opening
+
+
+@transaction.atomic
+def park(step_id: UUID | str) -> bool:
+    """Opens a gate for people, or lets a wait begin; False when it is not this step's turn.
+
+    A callback may have come before the park: the wait is checked under the same lock, so neither order loses it.
+    """
+    run, step = _locked(step_id)
+    if run.status not in ACTIVE_RUN or run.cursor() != step or step.status != StepStatus.PENDING:
+        return False
+    _park(run, step, actor="worker")
+    return True
+
+
+def _park(run: Run, step: Step, *, actor: str) -> None:
+    step.started_at = timezone.now()
+    if step.kind == "wait":
+        step.deadline = step.started_at + timedelta(seconds=getattr(settings.RUNS, f"{step.name}_deadline_s"))
+    _move_step(run, step, StepStatus.WAITING, reason="", actor=actor)
+    _move_run(run, RunStatus.WAITING, reason=f"{step.kind} {step.name}", actor=actor)
+    if step.kind == "gate":
+        shown = digest_of(step)
+        record_artifact(run=run, step=step, type="hitl.request", metadata={"gate": step.name, "digest": shown})
+        _announce(signals.gate_opened, run_id=run.id, step_id=step.id)
+    else:
+        _settle(run, step, actor=actor)
+
+
+@transaction.atomic
+def settle(run_id: UUID | str) -> bool:
+    """Ends the wait the run stands at when all its jobs are done; False when it still has to wait."""
+    run = _locked_run(run_id)
+    step = run.cursor()
+    if step is None or step.kind != "wait" or step.status != StepStatus.WAITING:
+        return False
+    return _settle(run, step, actor="provider")
+
+
+def _settle(run: Run, step: Step, *, actor: str) -> bool:
+    jobs = list(current_jobs(run, step.name))
+    if any(job.status in OPEN_JOB for job in jobs):
+        return False
+    failed = [job for job in jobs if job.status != JobStatus.SUCCEEDED]
+    if failed or not jobs:
+        _fail(run, step, "; ".join(f"{job}: {job.error}" for job in failed) or "nothing was ordered", actor=actor)
+        return True
+    step.output = {"jobs": len(jobs)}
+    _move_step(run, step, StepStatus.SUCCEEDED, reason="", actor=actor)
+    _advance(run, actor=actor)
+    return True
+
+
+@transaction.atomic
+def expire(step_id: UUID | str, *, now: datetime) -> bool:
+    """Fails a wait whose deadline has passed; the jobs keep their state, so a late result can still be kept."""
+    run, step = _locked(step_id)
+    if step.kind != "wait" or step.status != StepStatus.WAITING or step.deadline is None or step.deadline > now:
+        return False
+    if not _settle(run, step, actor="sweep"):
+        _fail(run, step, "the provider did not finish in time; retry, or cancel the run", actor="sweep")
+    return True
+
+
+def current_jobs(run: Run, kind: str) -> Any:
+    """The jobs of ``kind`` ordered by the newest stage that ordered any; older ones were revised away."""
+    newest = run.jobs.filter(kind=kind).order_by("-step__position").first()
+    return run.jobs.filter(kind=kind, step=newest.step if newest else None).order_by("index")
+
+
+# --- People
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person decided. ``digest`` is of what they were shown; ``stage`` is where a revision goes back to."""
+
+    verdict: Verdict
+    actor: str
+    channel: str
+    digest: str
+    comment: str = ""
+    edits: dict[str, Any] | None = None
+    stage: str = ""
+
+
+@transaction.atomic
+def decide(step_id: UUID | str, decision: Decision) -> Approval:
+    """Records the one decision of a gate and moves the run accordingly.
+
+    Raises ``Conflict`` when the gate is not open, was decided already, or shows something else by now.
+    """
+    run, step = _locked(step_id)
+    if step.kind != "gate":
+        raise NotFound(f"{step.name} is not a gate")
+    decided = Approval.objects.filter(step=step).first()
+    if decided:
+        raise Conflict(
+            f"Already decided: {decided.verdict} by {decided.actor} at {decided.created_at:%Y-%m-%d %H:%M} UTC.",
+            verdict=decided.verdict,
+            actor=decided.actor,
+        )
+    if step.status != StepStatus.WAITING or run.status not in ACTIVE_RUN:
+        raise Conflict(f"This gate is not open: the run is {run.status}.", status=run.status)
+    if decision.digest != digest_of(step):
+        raise Conflict("What is shown has changed since you opened it. Reload the page and decide again.")
+    return _decide(run, step, decision)
+
+
+def _decide(run: Run, step: Step, decision: Decision) -> Approval:
+    approval = Approval.objects.create(
+        run=run,
+        step=step,
+        gate=step.name,
+        verdict=decision.verdict,
+        comment=decision.comment,
+        edits=decision.edits or {},
+        digest=decision.digest,
+        actor=decision.actor,
+        channel=decision.channel,
+    )
+    record_artifact(
+        run=run,
+        step=step,
+        type="hitl.approval",
+        metadata={"gate": step.name, "verdict": decision.verdict, "actor": decision.actor, "comment": decision.comment},
+    )
+    {Verdict.APPROVE: _approve, Verdict.REJECT: _reject, Verdict.REVISE: _revise}[decision.verdict](run, step, decision)
+    _announce(signals.gate_decided, run_id=run.id, step_id=step.id)
+    return approval
+
+
+def _approve(run: Run, step: Step, decision: Decision) -> None:
+    step.output = {"verdict": decision.verdict, "draft": _approved_draft(run, step, decision.edits or {})}
+    _move_step(run, step, StepStatus.SUCCEEDED, reason=decision.comment or "approved", actor=decision.actor)
+    _advance(run, actor=decision.actor)
+
+
+def _approved_draft(run: Run, step: Step, edits: dict[str, Any]) -> str:
+    """Writes a reviewer's edits into the draft and returns the digest of what may be published; empty without one."""
+    job = _draft(run, step)
+    if job is None:
+        return ""
+    try:
+        draft = PublishDraft.model_validate({**job.request, **{key: edits[key] for key in EDITABLE if key in edits}})
+    except ValidationError as error:
+        raise UnprocessableInput("; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())) from error
+    job.request = draft.model_dump(mode="json")
+    job.save(update_fields=["request"])
+    return digest(job.request)
+
+
+def _reject(run: Run, step: Step, decision: Decision) -> None:
+    reason = decision.comment or "rejected without a reason"
+    _move_step(run, step, StepStatus.REJECTED, reason=reason, actor=decision.actor)
+    _end(run, RunStatus.REJECTED, reason=reason, actor=decision.actor)
+
+
+def _revise(run: Run, step: Step, decision: Decision) -> None:
+    """Appends fresh steps from the named stage on; finished ones stay as they are, so history stays readable."""
+    if not decision.comment:
+        raise UnprocessableInput("Say what should be different: a revision needs a comment.")
+    again = _steps_from(run, step, decision.stage)
+    _move_step(run, step, StepStatus.REJECTED, reason=decision.comment, actor=decision.actor)
+    for pending in run.steps.filter(status=StepStatus.PENDING):
+        _move_step(run, pending, StepStatus.CANCELLED, reason="revised", actor=decision.actor)
+    _cancel_jobs(run)
+    last = run.steps.aggregate(last=Max("position"))["last"]
+    Step.objects.bulk_create(_steps(run, again, start=last + 1, notes=decision.comment))
+    _advance(run, actor=decision.actor)
+
+
+def _steps_from(run: Run, gate: Step, stage: str) -> tuple[PlannedStep, ...]:
+    """The approved plan from ``stage`` (or the last stage before ``gate``) to its end."""
+    steps: tuple[PlannedStep, ...] = run.payload.graph_spec.steps
+    at = next(index for index, planned in enumerate(steps) if (planned.kind, planned.name) == ("gate", gate.name))
+    stages = [index for index, planned in enumerate(steps[:at]) if planned.kind == "stage"]
+    chosen = [index for index in stages if steps[index].name == stage] if stage else stages[-1:]
+    if not chosen:
+        raise UnprocessableInput(f"No {stage or 'work'} stands before the gate '{gate.name}' that could be revised.")
+    return steps[chosen[0] :]
+
+
+@transaction.atomic
+def cancel(run_id: UUID | str, *, actor: str, reason: str = "cancelled") -> Run:
+    """Stops a run; late callbacks cannot reopen it. Raises ``Conflict`` when it has already ended."""
+    run = _locked_run(run_id)
+    if run.status not in ACTIVE_RUN and run.status != RunStatus.FAILED:
+        raise Conflict(f"The run has ended already: {run.status}.", status=run.status)
+    for step in run.steps.filter(status__in=[StepStatus.PENDING, *ACTIVE_STEP]):
+        _move_step(run, step, StepStatus.CANCELLED, reason=reason, actor=actor)
+    _cancel_jobs(run)
+    record_artifact(run=run, type="run.cancelled", metadata={"actor": actor, "reason": reason})
+    _end(run, RunStatus.CANCELLED, reason=reason, actor=actor)
+    return run
+
+
+@transaction.atomic
+def retry(run_id: UUID | str, *, actor: str) -> Run:
+    """Sends a failed run's failed step to work again. Finished steps and jobs are kept.
+
+    Raises ``Conflict`` when nothing failed.
+    """
+    run = _locked_run(run_id)
+    step = run.cursor()
+    if run.status != RunStatus.FAILED or step is None or step.status != StepStatus.FAILED:
+        raise Conflict(f"Nothing failed that could be retried: the run is {run.status}.", status=run.status)
+    for job in current_jobs(run, step.name).filter(status=JobStatus.FAILED):
+        job.status, job.error, job.external_id, job.finished_at = JobStatus.INTENT, "", "", None
+        job.retries += 1
+        job.save(update_fields=["status", "error", "external_id", "finished_at", "retries"])
+    step.retries += 1
+    step.error, step.finished_at, step.started_at, step.lease_until = "", None, None, None
+    _move_step(run, step, StepStatus.PENDING, reason="retry", actor=actor)
+    _move_run(run, RunStatus.RUNNING, reason="retry", actor=actor)
+    run.reason, run.finished_at = "", None
+    run.save(update_fields=["reason", "finished_at", "updated_at"])
+    dispatch.enqueue(run)
+    return run
+
+
+@transaction.atomic
+def resume(run_id: UUID | str) -> Run:
+    """Wakes a run whose wake-up may have been lost; harmless when it was not."""
+    run = _locked_run(run_id)
+    step = run.cursor()
+    if step is not None and step.kind == "wait" and step.status == StepStatus.WAITING:
+        _settle(run, step, actor="api")
+    dispatch.enqueue(run)
+    return run
+
+
+# --- What a gate shows
+
+
+def shown_at(step: Step) -> dict[str, Any]:
+    """Exactly what a person decides upon at this gate: the plan, the ideas, or the film with its draft."""
+    run = step.run
+    draft = _draft(run, step)
+    ideas = _output_before(step, "iggy")
+    shown: dict[str, Any] = {"run": str(run.id), "gate": step.name, "brief": run.payload.input.brief}
+    if draft:
+        return {**shown, "draft": draft.request, "film": draft.request.get("film", "")}
+    if ideas:
+        return {**shown, "ideas": ideas.get("ideas", [])}
+    return {
+        **shown,
+        "plan": run.payload.graph_spec.model_dump(mode="json"),
+        "options": run.payload.options.model_dump(mode="json"),
+    }
+
+
+def digest_of(step: Step) -> str:
+    """The digest of :func:`shown_at`."""
+    return digest(shown_at(step))
+
+
+def digest(value: object) -> str:
+    """SHA-256 of ``value`` as canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _draft(run: Run, step: Step) -> Any:
+    return run.jobs.filter(kind="publish", step__position__lt=step.position).order_by("-step__position").first()
+
+
+def _output_before(step: Step, persona: str) -> dict[str, Any] | None:
+    done = step.run.steps.filter(
+        kind="stage", name=persona, status=StepStatus.SUCCEEDED, position__lt=step.position
+    ).last()
+    return done.output if done else None
+
+
+# --- Evidence
+
+
+def record_artifact(
+    *,
+    run: Run,
+    type: str,  # noqa: A002  (the column's name in the architecture)
+    step: Step | None = None,
+    url: str = "",
+    path: str = "",
+    checksum: str = "",
+    metadata: dict[str, Any] | None = None,
+) -> Artifact:
+    """Appends one artifact."""
+    return Artifact.objects.create(
+        run=run, step=step, type=type, url=url, path=path, checksum=checksum, metadata=metadata or {}
+    )
+
+
+@transaction.atomic
+def project_result(run_id: UUID | str) -> None:
+    """Rebuilds ``runs.result`` from the rows."""
+    run = _locked_run(run_id)
+    run.result = _result(run)
+    run.save(update_fields=["result", "updated_at"])
+
+
+_RESULT_WORDS = {
+    ("stage", "iggy"): "ideating",
+    ("stage", "riley"): "generating",
+    ("wait", "clips"): "generating",
+    ("stage", "alex"): "editing",
+    ("wait", "render"): "editing",
+    ("stage", "quinn"): "publishing",
+    ("wait", "publish"): "publishing",
+}
+
+
+def _result(run: Run) -> RunResult:
+    urls = run.artifacts.filter(type="publish.url").values_list("url", flat=True)
+    files = run.artifacts.exclude(path="").values("type", "path", "checksum")
+    return RunResult(
+        status=_result_status(run, published=bool(urls)),
+        publish_urls=tuple(urls),
+        artifacts=tuple({**row, "url": f"{settings.PUBLIC_BASE_URL}/media/{row['path']}"} for row in files),
+        extra={"jobs": {f"{job.kind}.{job.index}": job.external_id for job in run.jobs.exclude(external_id="")}},
+    )
+
+
+def _result_status(run: Run, *, published: bool) -> str:
+    if run.status == RunStatus.SUCCEEDED:
+        return "published" if published else "completed"
+    step = run.cursor() if run.status in ACTIVE_RUN else None
+    if step is None:
+        return str(run.status)
+    return "awaiting_approval" if step.kind == "gate" else _RESULT_WORDS.get((step.kind, step.name), str(run.status))
+
+
+# --- Moves
+
+
+def _locked_run(run_id: UUID | str) -> Run:
+    run = Run.objects.select_for_update(no_key=True).filter(id=run_id).first()
+    if run is None:
+        raise NotFound(f"There is no run {run_id}.")
+    return run
+
+
+def _locked(step_id: UUID | str) -> tuple[Run, Step]:
+    """The step's run and the step, locked in that order."""
+    run_id = Step.objects.filter(id=step_id).values_list("run_id", flat=True).first()
+    if run_id is None:
+        raise NotFound(f"There is no step {step_id}.")
+    run = _locked_run(run_id)
+    step = Step.objects.select_for_update(no_key=True).get(id=step_id)
+    step.run = run
+    return run, step
+
+
+def _advance(run: Run, *, actor: str) -> None:
+    """Moves on from a step that has ended: open a gate at once, enqueue work, or end the run."""
+    step = run.cursor()
+    if step is None:
+        _end(run, RunStatus.SUCCEEDED, reason="", actor=actor)
+    elif step.kind == "gate":
+        step.run = run
+        _park(run, step, actor=actor)
+    else:
+        if run.status != RunStatus.RUNNING:
+            _move_run(run, RunStatus.RUNNING, reason=step.name, actor=actor)
+        dispatch.enqueue(run)
+
+
+def _move_step(run: Run, step: Step, new: StepStatus, *, reason: str, actor: str) -> None:
+    old = StepStatus(step.status)
+    if new not in STEP_TRANSITIONS[old]:
+        raise Conflict(f"{step.name} cannot go from {old} to {new}.")
+    step.status = new
+    if new not in {StepStatus.PENDING, *ACTIVE_STEP}:
+        step.finished_at, step.lease_until = timezone.now(), None
+    step.save()
+    note(run, step, step.name, old=old, new=new, reason=reason, actor=actor)
+
+
+def _move_run(run: Run, new: RunStatus, *, reason: str, actor: str) -> None:
+    old = RunStatus(run.status)
+    if new not in RUN_TRANSITIONS[old]:
+        raise Conflict(f"A run cannot go from {old} to {new}.")
+    run.status = new
+    run.result = _result(run)
+    run.save(update_fields=["status", "result", "updated_at"])
+    note(run, None, "run", old=old, new=new, reason=reason, actor=actor)
+
+
+def _end(run: Run, new: RunStatus, *, reason: str, actor: str) -> None:
+    run.reason, run.finished_at = reason, timezone.now()
+    run.save(update_fields=["reason", "finished_at"])
+    _move_run(run, new, reason=reason, actor=actor)
+    _announce(signals.run_ended, run_id=run.id)
+
+
+def _cancel_jobs(run: Run) -> None:
+    run.jobs.filter(status__in=OPEN_JOB).update(status=JobStatus.CANCELLED, finished_at=timezone.now())
+
+
+def note(
+    run: Run, step: Step | None, subject: str, *, old: str, new: str, reason: str = "", actor: str = "worker"
+) -> None:
+    """Appends one line to the run's history, in the caller's transaction."""
+    log.info("%s: %s -> %s", subject, old or "-", new, extra={"runId": str(run.id), "actor": actor, "reason": reason})
+    RunEvent.objects.create(run=run, step=step, subject=subject, old=old, new=new, reason=reason, actor=actor)
+
+
+def _announce(signal: Signal, **ids: UUID) -> None:
+    transaction.on_commit(lambda: signal.send_robust(sender=Run, **ids), robust=True)

@@ -1,0 +1,38 @@
+"""What the beat looks for: work that nobody holds any more."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from . import dispatch, services
+from .models import Run, Step
+from .states import RunStatus, StepStatus
+
+
+@transaction.atomic
+def lost_runs(now: datetime) -> int:
+    """Enqueues running runs whose step lost its worker, or whose wake-up never arrived."""
+    runs = list(_lost(now).select_for_update(skip_locked=True, no_key=True)[:100])
+    for run in runs:
+        # updated_at is when somebody last moved or woke the run; the next sweep leaves it a while to start.
+        run.save(update_fields=["updated_at"])
+        dispatch.enqueue(run)
+    return len(runs)
+
+
+def _lost(now: datetime) -> QuerySet[Run]:
+    mine = Step.objects.filter(run=OuterRef("pk"))
+    expired = mine.filter(status=StepStatus.RUNNING, lease_until__lt=now)
+    held = mine.filter(status__in=[StepStatus.RUNNING, StepStatus.WAITING])
+    woken = now - timedelta(seconds=settings.RUNS.lease_s)
+    return Run.objects.filter(status=RunStatus.RUNNING, updated_at__lt=woken).filter(Exists(expired) | ~Exists(held))
+
+
+def expired_waits(now: datetime) -> int:
+    """Ends waits whose deadline passed."""
+    late = Step.objects.filter(kind="wait", status=StepStatus.WAITING, deadline__lt=now).values_list("id", flat=True)
+    return sum(services.expire(step_id, now=now) for step_id in list(late[:100]))

@@ -1,0 +1,140 @@
+"""Celery's view of the engine: load by id, call a service, return. Named so that Flower reads like the pipeline."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from myloware.kernel.errors import MylowareError
+from myloware.kernel.logging import log_context
+from personas.registry import PERSONAS
+
+from . import crew, jobs, services, sweeps
+from .dispatch import enqueue_task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .models import Step
+
+log = logging.getLogger(__name__)
+
+
+def _stage(run_id: str, step_id: str) -> str:
+    with log_context(runId=run_id, stepId=step_id):
+        step = services.claim(step_id)
+        if step is None:
+            return "nothing to claim"
+        with _heartbeat(step):
+            output = _perform(step)
+        return "done" if services.complete(step, output) else "taken over"
+
+
+def _perform(step: Step) -> dict[str, object]:
+    try:
+        return crew.perform(step)
+    except MylowareError as error:
+        services.fail(step, error.message)
+        raise
+    except SoftTimeLimitExceeded:
+        services.fail(step, f"took longer than {settings.RUNS.stage_limit_s} s")
+        raise
+    except Exception as error:
+        services.fail(step, f"unexpected {type(error).__name__}: {error}")
+        raise
+
+
+@contextmanager
+def _heartbeat(step: Step) -> Iterator[None]:
+    """Keeps the lease while the work goes on; a killed process stops beating and loses it."""
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(settings.RUNS.lease_s / 3):
+            if not services.heartbeat(step):
+                break
+        connection.close()
+
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+for _name in PERSONAS:
+    shared_task(name=f"personas.{_name}")(_stage)
+
+
+@shared_task(name="gates.open")
+def open_gate(run_id: str, step_id: str) -> str:
+    with log_context(runId=run_id, stepId=step_id):
+        return "open" if services.park(step_id) else "not its turn"
+
+
+def _wait(kind: str, run_id: str, step_id: str) -> str:
+    with log_context(runId=run_id, stepId=step_id):
+        parked = services.park(step_id)
+        jobs.submit_ready(run_id, kind)
+        return "waiting" if parked else "not its turn"
+
+
+@shared_task(name="waits.clips")
+def wait_clips(run_id: str, step_id: str) -> str:
+    return _wait("clips", run_id, step_id)
+
+
+@shared_task(name="waits.render")
+def wait_render(run_id: str, step_id: str) -> str:
+    return _wait("render", run_id, step_id)
+
+
+@shared_task(name="waits.publish")
+def wait_publish(run_id: str, step_id: str) -> str:
+    return _wait("publish", run_id, step_id)
+
+
+@shared_task(name="jobs.submit")
+def submit(run_id: str, kind: str) -> None:
+    with log_context(runId=run_id):
+        jobs.submit_ready(run_id, kind)
+
+
+@shared_task(name="jobs.settled")
+def settled(run_id: str, kind: str) -> None:
+    """A job ended: its place in flight is free, and its wait may be over."""
+    with log_context(runId=run_id):
+        jobs.submit_ready(run_id, kind)
+        services.settle(run_id)
+
+
+@shared_task(name="media.refresh")
+def refresh(job_id: str) -> None:
+    jobs.refresh(job_id)
+
+
+@shared_task(name="runs.sweep")
+def sweep() -> dict[str, int]:
+    """Sends lost wake-ups again: expired leases, forgotten runs, silent jobs, passed deadlines."""
+    now = timezone.now()
+    found = {"runs": sweeps.lost_runs(now), "waits": sweeps.expired_waits(now)}
+    silent = jobs.due(now)
+    for job_id in silent:
+        enqueue_task("media.refresh", job_id)
+    stranded = jobs.stranded()
+    for run_id, kind in stranded:
+        enqueue_task("jobs.submit", run_id, kind)
+    found |= {"jobs": len(silent), "intents": len(stranded)}
+    if any(found.values()):
+        log.info("sweep found work", extra=found)
+    return found

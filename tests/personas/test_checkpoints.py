@@ -1,0 +1,70 @@
+"""Threads kept in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from psycopg import connect
+from psycopg.conninfo import make_conninfo
+
+from personas import checkpoints
+from personas.base import StageResult
+
+from .world import GUIDE, CountingStudio, Library, Studio, brief, work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def conninfo(transactional_db: None) -> Iterator[str]:
+    """The test database, with the checkpointer's tables."""
+    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    given = {names[key]: str(value) for key, value in connection.settings_dict.items() if key in names and value}
+    text = make_conninfo(**given)
+    checkpoints.setup(text)
+    yield text
+    checkpoints.close(text)
+
+
+def rows(conninfo: str, thread_id: str) -> int:
+    with connect(conninfo) as database:
+        found = database.execute("SELECT count(*) FROM checkpoints WHERE thread_id = %s", [thread_id]).fetchone()
+    return int(found[0]) if found else 0
+
+
+def test_a_stage_taken_over_by_another_process_repeats_no_finished_call(conninfo: str) -> None:
+    production, library, thread_id = Studio(), Library(GUIDE), uuid4().hex
+
+    def take(model: CountingStudio) -> StageResult:
+        saver = checkpoints.saver(conninfo)
+        return work(
+            brief("riley"), model, thread_id=thread_id, checkpointer=saver, production=production, knowledge=library
+        )
+
+    with pytest.raises(ConnectionResetError):
+        take(CountingStudio.failing_at(3))
+    checkpoints.close(conninfo)
+    model = CountingStudio(seed=1)
+    result = take(model)
+    assert model.calls == 2
+    assert production.calls == ["submit_clips", "clips_state"]
+    assert len(library.searches) == 1
+    assert result == take(CountingStudio.failing_at(1))
+    checkpoints.forget(conninfo, thread_id)
+
+
+def test_the_saver_is_made_once_per_process_and_setup_may_be_repeated(conninfo: str) -> None:
+    checkpoints.setup(conninfo)
+    assert checkpoints.saver(conninfo) is checkpoints.saver(conninfo)
+
+
+def test_a_forgotten_thread_leaves_no_rows(conninfo: str) -> None:
+    work(brief("alex"), checkpointer=checkpoints.saver(conninfo), thread_id="t-1")
+    work(brief("alex"), checkpointer=checkpoints.saver(conninfo), thread_id="t-2")
+    checkpoints.forget(conninfo, "t-1")
+    assert rows(conninfo, "t-1") == 0
+    assert rows(conninfo, "t-2") > 0
+    checkpoints.forget(conninfo, "t-2")

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from myloware.kernel.errors import MediaError, UnprocessableInput
+from providers.media import ffmpeg
+from providers.media.probe import loudness, probe
+from providers.media.render import Material, Piece, picture_graph, pieces, render
+from providers.media.timeline import VideoLayer, plan
+from providers.shotstack.template import TemplateClip, standard_edit
+from tests.providers.media.media_files import frames_of, make_clip, samples_of
+
+RED, BLUE = "https://clips.test/red.mp4", "https://clips.test/blue.mp4"
+SIZE: dict[str, Any] = {"width_px": 216, "height_px": 384}
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("clips")
+    return {
+        RED: make_clip(folder / "red.mp4", picture="color=c=red", duration_s=4),
+        BLUE: make_clip(folder / "blue.mp4", picture="color=c=blue", duration_s=4, sound="sine=f=880"),
+    }
+
+
+def _edit(**texts: str) -> dict[str, Any]:
+    clips = [TemplateClip(RED, 4, texts.get("first", "")), TemplateClip(BLUE, 4, texts.get("second", ""))]
+    return standard_edit(clips, **SIZE, fps=30)
+
+
+def _one(**clip: Any) -> dict[str, Any]:
+    asset = {"type": "video", "src": RED}
+    clips = [{"asset": asset, "start": 0, "length": 1, **clip}]
+    output = {"format": "mp4", "size": {"width": 216, "height": 384}, "fps": 30}
+    return {"timeline": {"background": "#00FF00", "tracks": [{"clips": clips}]}, "output": output}
+
+
+def test_the_standard_timeline_becomes_a_film(tmp_path: Path, sources: dict[str, Path]) -> None:
+    seen: list[float] = []
+    edit = _edit(first="cheeseburger", second="pickle 🥒")
+    facts = render(edit, sources, tmp_path / "film.mp4", work_dir=tmp_path, on_progress=seen.append)
+    shown = frames_of(tmp_path / "film.mp4").astype(float)
+
+    assert (facts.width_px, facts.height_px, facts.fps) == (216, 384, 30)
+    assert (facts.video_codec, facts.pixel_format, facts.faststart) == ("h264", "yuv420p", True)
+    assert (facts.audio_codec, facts.sample_rate_hz, facts.channels) == ("aac", 48_000, 2)
+    assert len(shown) == 210
+    assert facts.duration_s == pytest.approx(7, abs=1 / 30)
+    assert seen == sorted(seen)
+
+    assert shown[0].mean() < 10, "the film fades in from black"
+    top = shown[:, 40:80].mean(axis=(1, 2))
+    assert top[60, 0] > 200
+    assert top[60, 2] < 40
+    assert top[105, 0] > 30, "the clips cross-fade"
+    assert top[105, 2] > 30
+    assert top[209, 2] > 200, "the last clip does not fade out"
+
+
+def test_text_stands_where_the_platform_leaves_room(tmp_path: Path, sources: dict[str, Path]) -> None:
+    render(_edit(first="cheeseburger"), sources, tmp_path / "film.mp4", work_dir=tmp_path)
+    render(_edit(), sources, tmp_path / "plain.mp4", work_dir=tmp_path)
+    written = frames_of(tmp_path / "film.mp4")[60].astype(float)
+    plain = frames_of(tmp_path / "plain.mp4")[60].astype(float)
+    rows = np.flatnonzero((np.abs(written - plain).max(axis=2) > 60).any(axis=1))
+    assert rows.size > 8
+    assert rows.min() > 384 / 2
+    assert rows.max() < 384 * (1 - 288 / 1920)
+    assert written[rows.min() : rows.max()].min(axis=2).max() > 200, "the text is white"
+
+
+def test_equal_edits_give_equal_bytes(tmp_path: Path, sources: dict[str, Path]) -> None:
+    for name in ("first", "second"):
+        render(_edit(first="same"), sources, tmp_path / f"{name}.mp4", work_dir=tmp_path)
+    assert (tmp_path / "first.mp4").read_bytes() == (tmp_path / "second.mp4").read_bytes()
+
+
+def test_the_sounds_cross_without_a_click_or_a_gap(tmp_path: Path, sources: dict[str, Path]) -> None:
+    render(_edit(), sources, tmp_path / "film.mp4", work_dir=tmp_path)
+    heard = samples_of(tmp_path / "film.mp4")[0]
+    blocks = np.sqrt((heard[: 48_000 * 6].reshape(-1, 4800) ** 2).mean(axis=1))
+    assert blocks[2:].min() > 0.3 * blocks.max()
+    assert np.abs(heard[:60]).max() < 0.05
+    assert loudness(tmp_path / "film.mp4").true_peak_dbtp < 0
+
+
+def test_a_source_that_ends_early_holds_its_last_frame(tmp_path: Path, sources: dict[str, Path]) -> None:
+    render(_one(length=5), sources, tmp_path / "film.mp4", work_dir=tmp_path)
+    shown = frames_of(tmp_path / "film.mp4")
+    assert len(shown) == 150
+    assert shown[-1, 200, 100, 0] > 200
+
+
+def test_a_source_without_sound_is_rendered(tmp_path: Path) -> None:
+    silent = make_clip(tmp_path / "silent.mp4", sound=None)
+    facts = render(_one(), {RED: silent}, tmp_path / "film.mp4", work_dir=tmp_path)
+    assert (facts.audio_codec, facts.channels) == ("aac", 2)
+
+
+@pytest.mark.parametrize(("fit", "shown_px"), [("crop", (216, 384)), ("contain", (216, 162)), ("none", (160, 120))])
+def test_a_four_to_three_source_keeps_its_shape(tmp_path: Path, fit: str, shown_px: tuple[int, int]) -> None:
+    wide = make_clip(tmp_path / "wide.mp4", picture="color=c=red", size="160x120")
+    render(_one(fit=fit), {RED: wide}, tmp_path / "film.mp4", work_dir=tmp_path)
+    red = frames_of(tmp_path / "film.mp4")[15, ..., 0] > 128
+    assert np.flatnonzero(red.any(axis=0)).size == pytest.approx(shown_px[0], abs=2)
+    assert np.flatnonzero(red.any(axis=1)).size == pytest.approx(shown_px[1], abs=2)
+
+
+def test_position_offset_and_opacity(tmp_path: Path) -> None:
+    small = make_clip(tmp_path / "small.mp4", picture="color=c=red", size="64x64")
+    edit = _one(fit="none", position="bottomLeft", offset={"x": 0.25, "y": 0.25}, opacity=0.5)
+    render(edit, {RED: small}, tmp_path / "film.mp4", work_dir=tmp_path)
+    frame = frames_of(tmp_path / "film.mp4")[15].astype(int)
+    rows, columns = np.nonzero(frame[..., 0] > 60)
+    assert (columns.min(), rows.max() + 1) == (pytest.approx(54, abs=2), pytest.approx(384 - 96, abs=2))
+    assert frame[270, 80, 0] == pytest.approx(127, abs=25)
+    assert frame[270, 80, 1] == pytest.approx(127, abs=25)
+
+
+def test_the_slow_zoom_grows_by_a_tenth(tmp_path: Path) -> None:
+    boxes = "color=c=black,drawbox=x=60:y=130:w=60:h=60:c=white:t=fill"
+    clip = tmp_path / "box.mp4"
+    source = ["-f", "lavfi", "-i", boxes.replace("black", "black:s=180x320:r=30:d=2")]
+    ffmpeg.write([*source, *ffmpeg.x264("ultrafast")], clip, timeout_s=20)
+    render(_one(length=2, effect="zoomInSlow"), {RED: clip}, tmp_path / "film.mp4", work_dir=tmp_path)
+    bright = frames_of(tmp_path / "film.mp4")[..., 1].astype(float)
+    widths = bright[:, 192].sum(axis=1) / bright[:, 192].max(axis=1)
+    assert widths[-1] / widths[0] == pytest.approx(1.1, abs=0.01)
+    assert (np.diff(widths) > -0.25).all(), "it never jumps back"
+
+
+@pytest.mark.parametrize(
+    ("path", "change"),
+    [
+        ("timeline.soundtrack", lambda edit: edit["timeline"].update(soundtrack={"src": "https://x.test/a.mp3"})),
+        ("timeline.tracks[0].clips[0].filter", lambda edit: _first(edit).update(filter="blur")),
+        ("timeline.tracks[0].clips[0].fit", lambda edit: _first(edit).update(fit="cover")),
+        ("timeline.tracks[0].clips[0].asset.speed", lambda edit: _first(edit)["asset"].update(speed=2)),
+        ("timeline.tracks[0].clips[0].asset", lambda edit: _first(edit).update(asset={"type": "luma", "src": "x"})),
+        ("timeline.tracks[0].clips[0].start", lambda edit: _first(edit).update(start="auto")),
+        ("timeline.tracks[0].clips[0].transition.in", lambda edit: _first(edit).update(transition={"in": "zoom"})),
+        ("timeline.tracks[0].clips[0].asset.trim", lambda edit: _first(edit)["asset"].update(trim=60)),
+        ("timeline.tracks[0].clips[0].asset.src", lambda edit: _first(edit)["asset"].update(src="https://x.test/no")),
+        ("timeline.tracks[0].clips[1].start", lambda edit: edit["timeline"]["tracks"][0]["clips"].append(_later(edit))),
+        ("output.format", lambda edit: edit["output"].update(format="gif")),
+        ("output.size", lambda edit: edit["output"].pop("size")),
+        ("merge", lambda edit: edit.update(merge=[])),
+    ],
+)
+def test_what_it_cannot_render_is_refused_by_its_path(
+    tmp_path: Path, sources: dict[str, Path], path: str, change: Any
+) -> None:
+    edit = _one()
+    change(edit)
+    with pytest.raises(UnprocessableInput) as refused:
+        render(edit, sources, tmp_path / "film.mp4", work_dir=tmp_path)
+    assert refused.value.detail["path"] == path
+    assert path in refused.value.message
+    assert list(tmp_path.iterdir()) == []
+
+
+def _first(edit: dict[str, Any]) -> dict[str, Any]:
+    clip: dict[str, Any] = edit["timeline"]["tracks"][0]["clips"][0]
+    return clip
+
+
+def _later(edit: dict[str, Any]) -> dict[str, Any]:
+    return {**copy.deepcopy(_first(edit)), "start": 0.5}
+
+
+def test_a_broken_source_is_an_error(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"nothing to see" * 50)
+    with pytest.raises(MediaError):
+        render(_one(), {RED: broken}, tmp_path / "film.mp4", work_dir=tmp_path)
+
+
+def test_a_long_film_is_cut_into_pieces_that_show_two_clips_at_most(tmp_path: Path, sources: dict[str, Path]) -> None:
+    clips = [TemplateClip(f"https://clips.test/{number}.mp4", 8.0, "") for number in range(12)]
+    film = plan(standard_edit(clips, **SIZE, fps=30))
+    facts = probe(sources[RED])
+    material = Material({clip.src: sources[RED] for clip in clips}, {clip.src: facts for clip in clips}, {})
+    assert film.length == 79.5 * 30
+    assert sum(piece.length for piece in pieces(film)) == film.length
+    assert [piece.start for piece in pieces(film)] == [195 * number for number in range(12)]
+    assert max(picture_graph(film, piece, material).inputs.count("-i") for piece in pieces(film)) == 2
+
+
+def test_a_layer_keeps_its_own_clock_in_a_later_piece(sources: dict[str, Path]) -> None:
+    film = plan(_edit())
+    layer = next(layer for layer in film.videos if layer.start == 0)
+    assert isinstance(layer, VideoLayer)
+    facts = {src: probe(file) for src, file in sources.items()}
+    graph = picture_graph(film, Piece(90, 120), Material(sources, facts, {}))
+    assert "setpts=(N+90)/30/TB" in graph.filters
+    assert graph.inputs[graph.inputs.index("-ss") + 1] == "3.000000"
+
+
+def test_the_frame_follows_resolution_and_ratio() -> None:
+    edit = _one()
+    del edit["output"]["size"]
+    edit["output"] |= {"resolution": "sd", "aspectRatio": "4:5"}
+    film = plan(edit)
+    assert (film.width_px, film.height_px) == (460, 576)

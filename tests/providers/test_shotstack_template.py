@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from providers.media.timeline import plan
+from providers.shotstack.template import TemplateClip, clip_starts, standard_edit
+
+TALL: dict[str, Any] = {"width_px": 1080, "height_px": 1920}
+
+
+def _clips(count: int, duration_s: float = 8.0) -> list[TemplateClip]:
+    return [TemplateClip(f"https://clips.test/{i}.mp4", duration_s, f"Header {i}", "candle") for i in range(count)]
+
+
+def _of_type(edit: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    clips = (clip for track in edit["timeline"]["tracks"] for clip in track["clips"])
+    return sorted((clip for clip in clips if clip["asset"]["type"] == kind), key=lambda clip: clip["start"])
+
+
+def test_it_works() -> None:
+    edit = standard_edit(_clips(2), **TALL, fps=30, callback="https://api.test/hook")
+    first, second = _of_type(edit, "video")
+    assert (first["start"], second["start"]) == (0, 6.5)
+    assert first["transition"] == {"in": "fade", "out": "fade"}
+    assert second["transition"] == {"in": "fade"}
+    assert {clip["effect"] for clip in (first, second)} == {"zoomInSlow"}
+    assert edit["timeline"]["background"] == "#000000"
+    assert edit["output"] == {"format": "mp4", "size": {"width": 1080, "height": 1920}, "fps": 30, "quality": "high"}
+    assert edit["callback"] == "https://api.test/hook"
+
+
+def test_the_texts_follow_their_clip() -> None:
+    texts = _of_type(standard_edit(_clips(2), **TALL), "rich-text")
+    assert [(text["start"], text["length"]) for text in texts] == [(0.5, 5.0), (0.5, 5.0), (7.0, 5.0), (7.0, 5.0)]
+    primary, secondary = texts[:2]
+    assert (primary["asset"]["font"]["size"], primary["asset"]["font"]["weight"]) == (92, 500)
+    assert (primary["width"], primary["height"]) == (1000, 400)
+    assert secondary["asset"]["font"]["size"] == 64
+    assert (secondary["width"], secondary["height"]) == (1000, 250)
+
+
+@pytest.mark.parametrize(("count", "length_s"), [(1, 8.0), (2, 14.5), (12, 79.5)])
+def test_the_film_is_as_long_as_the_clips_less_their_overlaps(count: int, length_s: float) -> None:
+    assert plan(standard_edit(_clips(count), **TALL)).duration_s == pytest.approx(length_s)
+
+
+@pytest.mark.parametrize("durations_s", [[8, 8, 8], [4, 8, 2], [1, 1, 1, 1], [5.04, 7.96, 10], [0.5, 30, 0.5]])
+def test_other_lengths_leave_no_gap_and_never_show_three_clips(durations_s: list[float]) -> None:
+    starts = clip_starts(durations_s)
+    ends = [start + duration for start, duration in zip(starts, durations_s, strict=True)]
+    for index in range(1, len(starts)):
+        assert 0 < ends[index - 1] - starts[index] <= 1.5 + 1 / 30
+        if index >= 2:
+            assert starts[index] >= ends[index - 2]
+    clips = [TemplateClip(f"https://clips.test/{i}.mp4", d, "a", "b") for i, d in enumerate(durations_s)]
+    plan(standard_edit(clips, **TALL))
+
+
+@pytest.mark.parametrize("size", [(1080, 1920), (1920, 1080), (1080, 1080), (720, 1280)])
+@pytest.mark.parametrize("duration_s", [8.0, 1.0])
+def test_it_validates_against_the_published_schema(
+    shotstack_schema: Any, size: tuple[int, int], duration_s: float
+) -> None:
+    edit = standard_edit(_clips(3, duration_s), width_px=size[0], height_px=size[1])
+    assert sorted(error.json_path for error in shotstack_schema.iter_errors(edit)) == []
+
+
+def test_texts_end_above_the_buttons() -> None:
+    for text in _of_type(standard_edit(_clips(1), **TALL), "rich-text"):
+        assert text["position"] == "bottom"
+        assert text["offset"]["y"] * 1920 >= 288
+
+
+def test_an_empty_text_leaves_no_clip() -> None:
+    edit = standard_edit([TemplateClip("https://clips.test/0.mp4", 8, "")], **TALL)
+    assert len(edit["timeline"]["tracks"]) == 1
+
+
+def test_no_clips_is_an_error() -> None:
+    with pytest.raises(ValueError, match="at least one clip"):
+        standard_edit([], **TALL)
+
+
+@pytest.fixture
+def shotstack_schema() -> Any:
+    from jsonschema import Draft202012Validator
+
+    path = Path(__file__).parent / "media" / "wire" / "edit.schema-1.18.3.json"
+    return Draft202012Validator(json.loads(path.read_text(encoding="utf-8")))

@@ -1,0 +1,43 @@
+"""Projects and runs in every state that tests need, made by the services themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+from django.core.management import call_command
+
+from runs import services
+from runs.models import Project
+from runs.schemas import RunInput, RunOptions
+
+if TYPE_CHECKING:
+    from runs.models import Run
+
+
+class MakeRun(Protocol):
+    def __call__(self, slug: str = ..., **options: Any) -> Run: ...
+
+
+@pytest.fixture
+def projects(db: None) -> None:
+    call_command("load_projects", verbosity=0)
+
+
+@pytest.fixture
+def make_run(projects: None) -> MakeRun:
+    def make(slug: str = "test_video_gen", **options: Any) -> Run:
+        return services.create_run(
+            project=Project.objects.get(slug=slug),
+            input=RunInput(prompt="the moon orders a cheeseburger"),
+            options=RunOptions(**options),
+            user_id="alice",
+            actor="alice",
+        )
+
+    return make
+
+
+@pytest.fixture
+def run(make_run: MakeRun) -> Run:
+    return make_run()

@@ -1,0 +1,259 @@
+"""Orders to the mock providers: real adapters, real files, no callbacks, so every result comes by asking."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.utils import timezone
+
+from myloware.kernel.errors import InvalidInput, Misconfigured, RateLimited
+from personas.ports import ClipRequest, PublishRequest, RenderRequest
+from runs import jobs, services, store
+from runs.models import ProviderJob, Run, Step
+from runs.ports import Desk
+from runs.services import Decision
+from runs.states import JobStatus, RunStatus, Verdict
+
+if TYPE_CHECKING:
+    from .conftest import MakeRun
+
+IDEAS = {"ideas": [{"index": i, "subject": name, "header": name} for i, name in enumerate(["moon", "sun"])]}
+
+
+def stage(run: Run, name: str) -> Step:
+    cursor = run.cursor()
+    assert cursor is not None
+    assert cursor.name == name
+    step = services.claim(cursor.id)
+    assert step is not None
+    return step
+
+
+def approve(run: Run, **values: Any) -> None:
+    step = run.cursor()
+    assert step is not None
+    decision = Decision(Verdict.APPROVE, actor="bob", channel="page", digest=services.digest_of(step), **values)
+    services.decide(step.id, decision)
+
+
+def park(run: Run) -> None:
+    step = run.cursor()
+    assert step is not None
+    services.park(step.id)
+
+
+def ask_all(run: Run) -> None:
+    for job in run.jobs.all():
+        jobs.refresh(job.id)
+    services.settle(run.id)
+
+
+def videos() -> list[ClipRequest]:
+    return [
+        ClipRequest(index=i, prompt=f"a glowing {name} over a quiet sea at night")
+        for i, name in enumerate(["moon", "sun"])
+    ]
+
+
+def to_clips(run: Run) -> Desk:
+    approve(run)
+    services.complete(stage(run, "iggy"), IDEAS)
+    desk = Desk(stage(run, "riley"))
+    desk.submit_clips("call-1", videos())
+    return desk
+
+
+def to_film(run: Run) -> None:
+    desk = to_clips(run)
+    services.complete(desk.step, {})
+    park(run)
+    ask_all(run)
+    alex = stage(run, "alex")
+    Desk(alex).render("call-2", RenderRequest())
+    services.complete(alex, {})
+    park(run)
+    ask_all(run)
+
+
+def to_draft(run: Run) -> Step:
+    to_film(run)
+    quinn = stage(run, "quinn")
+    Desk(quinn).draft_publish("call-3", PublishRequest(title="Moon", caption="The moon is hungry.", tags=("moon",)))
+    services.complete(quinn, {})
+    park(run)
+    gate = run.cursor()
+    assert gate is not None
+    assert gate.name == "prepublish"
+    return gate
+
+
+def test_a_film_is_made_and_published_without_one_callback(run: Run) -> None:
+    to_draft(run)
+    approve(run)
+    park(run)
+    jobs.submit_ready(run.id, "publish")
+    ask_all(run)
+    run.refresh_from_db()
+    assert (run.status, run.result.status) == (RunStatus.SUCCEEDED, "published")
+    assert len(run.result.publish_urls) == 1
+    film = run.artifacts.get(type="ffmpeg.normalized")
+    assert store.checksum_of(store.absolute(film.path)) == film.checksum
+    assert film.metadata["loudness"]["integrated_lufs"] == pytest.approx(-14, abs=1)
+    assert set(run.artifacts.values_list("type", flat=True)) >= {
+        "run.start",
+        "hitl.request",
+        "hitl.approval",
+        "kieai.job",
+        "kieai.clip",
+        "shotstack.timeline",
+        "render.url",
+        "ffmpeg.normalized",
+        "publish.draft",
+        "publish.url",
+    }
+
+
+def test_submitting_again_orders_nothing_new(run: Run) -> None:
+    desk = to_clips(run)
+    before = sorted(run.jobs.values_list("external_id", flat=True))
+    desk.submit_clips("call-9", videos())
+    assert sorted(run.jobs.values_list("external_id", flat=True)) == before
+
+
+def test_refreshing_twice_keeps_one_clip(run: Run) -> None:
+    to_clips(run)
+    job = run.jobs.first()
+    assert job is not None
+    jobs.refresh(job.id)
+    jobs.refresh(job.id)
+    assert run.artifacts.filter(type="kieai.clip").count() == 1
+
+
+def test_no_more_clips_than_allowed_are_in_flight(make_run: MakeRun) -> None:
+    run = make_run("aismr")
+    approve(run)
+    services.complete(stage(run, "iggy"), {"ideas": []})
+    park(run)
+    approve(run)
+    riley = stage(run, "riley")
+    requests = [videos()[0].model_copy(update={"index": i}) for i in range(12)]
+    Desk(riley).submit_clips("call-1", requests)
+    assert run.jobs.filter(status=JobStatus.SUBMITTED).count() == 4
+    assert run.jobs.filter(status=JobStatus.INTENT).count() == 8
+    first = run.jobs.filter(status=JobStatus.SUBMITTED).first()
+    assert first is not None
+    jobs.refresh(first.id)
+    jobs.submit_ready(run.id, "clips")
+    assert run.jobs.filter(status=JobStatus.SUBMITTED).count() == 4
+
+
+def test_a_queue_that_is_full_says_so(run: Run) -> None:
+    approve(run)
+    services.complete(stage(run, "iggy"), IDEAS)
+    with pytest.raises(RateLimited, match="limit of 20"):
+        jobs.order(stage(run, "riley"), "clips", [{"prompt": str(i)} for i in range(21)])
+
+
+def test_the_wrong_number_of_clips_is_refused_in_words(run: Run) -> None:
+    approve(run)
+    services.complete(stage(run, "iggy"), IDEAS)
+    with pytest.raises(InvalidInput, match=r"each index 0\.\.1"):
+        Desk(stage(run, "riley")).submit_clips("call-1", videos()[:1])
+
+
+def test_nothing_is_sent_to_the_publisher_before_the_approval(run: Run) -> None:
+    to_draft(run)
+    assert run.jobs.get(kind="publish").status == JobStatus.INTENT
+
+
+def test_an_edited_caption_is_what_is_published(run: Run) -> None:
+    to_draft(run)
+    approve(run, edits={"caption": "Better words.", "film": "0" * 64, "account": "somebody"})
+    draft = run.jobs.get(kind="publish").request
+    assert draft["caption"] == "Better words."
+    assert draft["account"] != "somebody"
+    park(run)
+    jobs.submit_ready(run.id, "publish")
+    ask_all(run)
+    run.refresh_from_db()
+    assert run.status == RunStatus.SUCCEEDED
+
+
+def test_a_caption_changed_after_the_approval_is_not_published(run: Run) -> None:
+    to_draft(run)
+    approve(run)
+    job = run.jobs.get(kind="publish")
+    job.request["caption"] += "!"
+    job.save()
+    park(run)
+    jobs.submit_ready(run.id, "publish")
+    job.refresh_from_db()
+    assert job.status == JobStatus.FAILED
+    assert "not what was approved" in job.error
+
+
+def test_a_film_changed_after_the_approval_is_not_published(run: Run) -> None:
+    to_draft(run)
+    approve(run)
+    film = store.absolute(run.artifacts.get(type="ffmpeg.normalized").path)
+    film.write_bytes(film.read_bytes() + b"\0")
+    park(run)
+    jobs.submit_ready(run.id, "publish")
+    assert "file has changed" in run.jobs.get(kind="publish").error
+
+
+def test_a_rejection_publishes_nothing(run: Run) -> None:
+    gate = to_draft(run)
+    decision = Decision(
+        Verdict.REJECT, actor="bob", channel="page", digest=services.digest_of(gate), comment="too dark"
+    )
+    services.decide(gate.id, decision)
+    jobs.submit_ready(run.id, "publish")
+    run.refresh_from_db()
+    assert (run.status, run.reason) == (RunStatus.REJECTED, "too dark")
+    assert run.jobs.get(kind="publish").external_id == ""
+    assert not run.artifacts.filter(type="publish.url").exists()
+
+
+def test_a_project_without_account_cannot_publish(run: Run) -> None:
+    to_film(run)
+    run.project.socials.clear()
+    with pytest.raises(Misconfigured, match="no primary social account"):
+        Desk(stage(run, "quinn")).draft_publish("call-3", PublishRequest(caption="The moon is hungry."))
+
+
+def test_a_publish_whose_answer_was_lost_is_looked_up_and_not_repeated(run: Run) -> None:
+    to_draft(run)
+    approve(run)
+    park(run)
+    jobs.submit_ready(run.id, "publish")
+    job = run.jobs.get(kind="publish")
+    # The worker died between the service's answer and our note of it.
+    ProviderJob.objects.filter(id=job.id).update(
+        status=JobStatus.SUBMITTING, external_id="", lease_until=timezone.now() - timedelta(seconds=1)
+    )
+    ask_all(run)
+    run.refresh_from_db()
+    assert run.status == RunStatus.SUCCEEDED
+    assert run.artifacts.filter(type="publish.url").count() == 1
+
+
+def test_a_clip_whose_answer_was_lost_is_found_by_its_callback(run: Run) -> None:
+    to_clips(run)
+    job = run.jobs.get(index=0)
+    task = job.external_id
+    ProviderJob.objects.filter(id=job.id).update(status=JobStatus.UNKNOWN, external_id="")
+    jobs.refresh(job.id)
+    job.refresh_from_db()
+    assert job.status == JobStatus.UNKNOWN
+    jobs.reported("kieai", task, str(job.id))
+    jobs.refresh(job.id)
+    job.refresh_from_db()
+    assert (job.status, job.external_id) == (JobStatus.SUCCEEDED, task)
+
+
+def test_a_callback_for_nobody_changes_nothing(run: Run) -> None:
+    jobs.reported("kieai", "unheard-of", None)
+    jobs.reported("kieai", None, None)
