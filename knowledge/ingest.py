@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,8 +21,6 @@ from .passages import Passage, cut
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -104,16 +101,12 @@ class _Ingest:
     def take(self, entry: Source | Refused) -> None:
         self.seen.add(entry.path)
         if isinstance(entry, Refused):
-            self._refuse(entry.path, entry.reason)
+            self.report.refused.append(entry)
             return
         try:
             self._take(entry)
         except InvalidInput as error:
-            self._refuse(entry.path, error.message)
-
-    def _refuse(self, path: str, reason: str) -> None:
-        self.report.refused.append(Refused(path, reason))
-        log.warning("document refused", extra={"path": path, "reason": reason})
+            self.report.refused.append(Refused(entry.path, error.message))
 
     def _take(self, source: Source) -> None:
         content = _content(source)

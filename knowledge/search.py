@@ -63,7 +63,9 @@ def search(queries: Sequence[str], *, k: int = 5, project: str | None = None, pe
     Looks at what is for everybody, for ``project`` and for ``persona``.  Raises ``InvalidInput`` without a query or
     with ``k`` outside 1-50, and what the embedding model raises.
     """
-    wanted = list(dict.fromkeys(query.strip() for query in queries if query.strip()))
+    # PostgreSQL has no place for the character zero in a text.
+    stripped = (query.replace("\0", " ").strip() for query in queries)
+    wanted = list(dict.fromkeys(filter(None, stripped)))
     if not wanted or not 1 <= k <= MAX_HITS:
         raise InvalidInput(f"Give at least one query, and a k of 1-{MAX_HITS}.")
     with SEARCH_SECONDS.labels(project or "", persona or "").time():
@@ -122,7 +124,8 @@ def _fused(legs: Iterable[list[Candidate]]) -> list[Candidate]:
 
 def _hits(candidates: Sequence[Candidate]) -> list[Hit]:
     chunks = Chunk.objects.select_related("document").defer("embedding").in_bulk([each.chunk_id for each in candidates])
-    return [_hit(chunks[each.chunk_id], each.distance) for each in candidates]
+    # A document that was replaced in this very moment has lost its old passages.
+    return [_hit(chunks[each.chunk_id], each.distance) for each in candidates if each.chunk_id in chunks]
 
 
 def _hit(chunk: Chunk, distance: float) -> Hit:
