@@ -119,8 +119,8 @@ def _database(url: str) -> dict[str, Any]:
         "ENGINE": "django.db.backends.postgresql",
         **{names[key]: value for key, value in parts.items() if key in names},
         "OPTIONS": options,
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
+        # Under ASGI every request has a thread of its own: connections that are kept pile up until none is left.
+        "CONN_MAX_AGE": 0,
     }
 
 

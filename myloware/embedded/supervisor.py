@@ -55,8 +55,8 @@ class Program:
 class Supervisor:
     """Starts programs in tiers and stops the tiers in reverse.
 
-    ``start`` and ``watch`` belong to one thread that lives as long as the programs: on Linux the kernel ends them when the
-    thread that started them ends.
+    ``start`` and ``watch`` belong to one thread that lives as long as the programs: on Linux the kernel ends them when
+    the thread that started them ends.
     """
 
     def __init__(self, say: Say, ledger: Ledger | None = None) -> None:

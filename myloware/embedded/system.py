@@ -6,7 +6,6 @@ import argparse
 import os
 import signal
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from myloware import settings
@@ -14,15 +13,13 @@ from myloware.kernel.errors import Misconfigured, MylowareError
 
 from . import broker, options, paths, ports, postgres, programs, running
 from .contents import Contents
+from .launch import STOP_SIGNALS, interruptible
 from .ledger import Ledger
 from .output import Printer
 from .programs import Plan
 from .supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
-
     from .supervisor import Program
 
 FLOWER_PORT = 5555
@@ -41,7 +38,7 @@ class System:
 
     def serve(self) -> None:
         """Returns after SIGINT, SIGTERM or SIGHUP. Raises Conflict, or Misconfigured with what to do."""
-        with running.exclusive(self._data_dir), _interruptible():
+        with running.exclusive(self._data_dir), interruptible():
             try:
                 self._start()
                 self._supervisor.watch()
@@ -88,7 +85,12 @@ class System:
     def _servers(self) -> list[Program]:
         servers = []
         if not settings.CORE.db_url:
-            servers.append(postgres.program(self._data_dir))
+            server = postgres.program(self._data_dir)
+            if server.cwd and not server.cwd.is_relative_to(self._data_dir):
+                self._say(
+                    f"the database is in {server.cwd}, because PostgreSQL's account cannot enter {self._data_dir}"
+                )
+            servers.append(server)
         if not settings.CORE.redis_url:
             servers.append(broker.program(self._data_dir))
         return servers
@@ -115,16 +117,13 @@ class System:
     def _stop(self) -> None:
         running.withdraw(self._data_dir)
         # Who presses Ctrl-C again does not want to wait.
-        for each in _SIGNALS:
+        for each in STOP_SIGNALS:
             signal.signal(each, lambda *_: self._supervisor.kill())
         self._supervisor.stop()
         paths.remove_socket_dir(self._data_dir)
 
     def _say(self, line: str) -> None:
         self._printer.say("up", line)
-
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def _any_provider_is_local() -> bool:
@@ -153,25 +152,6 @@ def _welcome(urls: dict[str, str]) -> str:
         f"  user     {programs.ADMIN}, password: ADMIN_PASSWORD in {secrets if secrets.exists() else 'the environment'}"
     )
     return "\n".join(["", "MyloWare is serving", *lines, user, "  Ctrl-C stops everything", ""])
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """All signals that ask us to end arrive as KeyboardInterrupt."""
-    before = {each: signal.getsignal(each) for each in _SIGNALS}
-    for each in _SIGNALS:
-        # nohup(1) has SIGHUP ignored on purpose.
-        if each != signal.SIGHUP or before[each] != signal.SIG_IGN:
-            signal.signal(each, _interrupt)
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def main() -> None:

@@ -69,7 +69,7 @@ class ConsoleFormatter(logging.Formatter):
     """``LEVEL logger: event key=value`` for people, redacted."""
 
     def format(self, record: logging.LogRecord) -> str:
-        ids = " ".join(f"{key}={value}" for key, value in fields_of(record).items())
+        ids = " ".join(f"{key}={value}" for key, value in fields_of(record).items() if value != "")
         text = f"{record.levelname:<7} {record.name}: {record.getMessage()} {ids}".rstrip()
         if record.exc_info:
             text = f"{text}\n{self.formatException(record.exc_info)}"
