@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Where the poster is taken from. A quarter would be a cut in a film of four, eight or twelve equal clips.
+POSTER_AT = 0.2
 PROVIDER_OF = {"clips": "kieai", "render": "shotstack", "publish": "upload-post"}
 
 
@@ -273,7 +275,7 @@ def _film(job: ProviderJob, report: Report, folder: Path) -> list[dict[str, Any]
     source = registry.download(job.provider, report.urls[0], folder / "render.mp4")
     size = job.run.project.spec.specs.resolution
     normalised = normalise(source, folder / "film.mp4", width_px=size.width, height_px=size.height, fps=size.fps)
-    poster(folder / "film.mp4", folder / "poster.jpg", at_s=normalised.probe.duration_s / 4)
+    poster(folder / "film.mp4", folder / "poster.jpg", at_s=normalised.probe.duration_s * POSTER_AT)
     picture, stored = store.keep(folder / "poster.jpg"), store.keep(folder / "film.mp4")
     return [
         {"type": "poster", "path": picture.path, "checksum": picture.checksum},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from . import api
+from . import api, pages
 from .media import media
 from .stream import stream
 
@@ -19,5 +19,10 @@ urlpatterns = [
     path("v1/runs/<uuid:run_id>/artifacts", api.RunArtifacts.as_view(), name="run-artifacts"),
     path("v1/projects", api.ProjectList.as_view(), name="projects"),
     path("v1/projects/<slug:slug>", api.ProjectDetail.as_view(), name="project"),
+    path("runs/", pages.run_list, name="run-list"),
+    path("runs/<uuid:run_id>/", pages.run_page, name="run-page"),
+    path("runs/<uuid:run_id>/pieces/", pages.run_pieces, name="run-pieces"),
+    path("runs/<uuid:run_id>/retry/", pages.retry_run, name="run-retry"),
+    path("runs/<uuid:run_id>/cancel/", pages.cancel_run, name="run-page-cancel"),
     path("media/<slug:folder>/<str:name>", media, name="media"),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,3 +18,8 @@ def media_root(settings: Settings, tmp_path: Path) -> Path:
     """An empty media folder, for this test alone."""
     settings.MEDIA_ROOT = tmp_path / "media"
     return tmp_path / "media"
+
+
+def pytest_unconfigure() -> None:
+    # The mock services' callbacks, which nobody here receives, are still being retried when pytest closes its streams.
+    logging.disable()

@@ -14,6 +14,7 @@ from rich.console import Console
 from myloware import settings
 from myloware.embedded.launch import interruptible
 from myloware.embedded.ports import HOST
+from myloware.embedded.programs import login
 from myloware.kernel.errors import MylowareError
 
 from .client import Client, DemoFailed
@@ -132,10 +133,11 @@ class Demo:
     def _show_links(self, system: Running) -> None:
         links = dict(system.urls)
         if self._report.run_id:
-            links["run"] = f"{links['web']}/runs/{self._report.run_id}"
+            links["run"] = f"{links['web']}/runs/{self._report.run_id}/"
         self._say("")
         for name, url in links.items():
             self._say(f"{name:<10} {url}")
+        self._say(f"{'user':<10} {login()}")
         self._say("Ctrl-C stops everything" if self._host.is_own else "The system goes on running")
 
     def _say(self, text: str) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from myloware import settings
+
 from .ports import HOST
 from .supervisor import Program
 
@@ -27,6 +29,12 @@ _ENV = {
     # The reason for that warning is pickle, which our workers do not accept.
     "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
 }
+
+
+def login() -> str:
+    """Who enters the admin and Flower, and where the password stands."""
+    secrets = settings.DATA_DIR / "secrets.env"
+    return f"{ADMIN}, password: ADMIN_PASSWORD in {secrets if secrets.exists() else 'the environment'}"
 
 
 @dataclass(frozen=True)

@@ -146,12 +146,8 @@ def _links(plan: Plan) -> dict[str, str]:
 
 
 def _welcome(urls: dict[str, str]) -> str:
-    lines = [f"  {name:<8} {url}" for name, url in urls.items()]
-    secrets = settings.DATA_DIR / "secrets.env"
-    user = (
-        f"  user     {programs.ADMIN}, password: ADMIN_PASSWORD in {secrets if secrets.exists() else 'the environment'}"
-    )
-    return "\n".join(["", "MyloWare is serving", *lines, user, "  Ctrl-C stops everything", ""])
+    lines = [f"  {name:<8} {text}" for name, text in {**urls, "user": programs.login()}.items()]
+    return "\n".join(["", "MyloWare is serving", *lines, "  Ctrl-C stops everything", ""])
 
 
 def main() -> None:

@@ -36,7 +36,9 @@ _STOPS = _set(
     near who whom whose which that where when as like is are was were for to around against beside out up down away off
     along made built carved lit seen caught left lost"""
 )
-_PARTICLES = _set("out up down away off")
+# "boat crosses a puddle", "sun comes out"; "that" rather opens a clause of its own: "boat that sails".
+_AFTER_VERB = (_ARTICLES - _STOPS) | _set("out up down away off")
+_COUNTS = _set("one two three four five six seven eight nine ten eleven twelve dozen some several many few")
 _EMPTY = _set(
     """it something anything stuff thing things nice cool good great fun funny beautiful test testing simple editing
     edit no new video videos film clip clips please whatever demo example default surreal strange weird help more
@@ -82,6 +84,22 @@ def things(text: str) -> list[Thing]:
     return list(found.values())
 
 
+def one_of(things: str) -> str:
+    """The singular of a plural noun phrase: ``candles`` -> ``candle``. Regular nouns only."""
+    for plural, singular in (
+        ("ies", "y"),
+        ("sses", "ss"),
+        ("xes", "x"),
+        ("ches", "ch"),
+        ("shes", "sh"),
+        ("ss", "ss"),
+        ("us", "us"),
+    ):
+        if things.endswith(plural):
+            return things.removesuffix(plural) + singular
+    return things.removesuffix("s")
+
+
 def _thing(part: str) -> Thing | None:
     equation = _EQUATION.match(part.strip())
     other = _cut(equation["other"])[1] if equation else ""
@@ -95,6 +113,8 @@ def _cut(part: str) -> tuple[str, str, str]:
     """(article, subject of at most three words, the rest)."""
     tokens = [token for token in _WORD.findall(part) if not token.isdigit()]
     article = tokens.pop(0).lower() if tokens and tokens[0].lower() in _ARTICLES else ""
+    while len(tokens) > 1 and tokens[0].lower() in _COUNTS:
+        tokens.pop(0)
     end = _end_of_subject(tokens, singular=article in {"a", "an"})
     return article, " ".join(tokens[:end]), " ".join(tokens[end:])
 
@@ -102,8 +122,7 @@ def _cut(part: str) -> tuple[str, str, str]:
 def _end_of_subject(tokens: list[str], *, singular: bool) -> int:
     for index, token in enumerate(tokens[:5]):
         word = token.lower()
-        # Before an article or a particle stands a verb: "boat crosses a", "sun comes out".
-        if (word in _ARTICLES or word in _PARTICLES) and index > 1:
+        if word in _AFTER_VERB and index > 1:
             return index - 1
         if index and (word in _STOPS or word in _ARTICLES or _is_participle(word)):
             return index

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import lexicon
-from .reading import Thing, things
+from .reading import Thing, one_of, things
 from .turn import Dice, words
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def the_object(turn: StageTurn) -> tuple[str, bool]:
     """What a surreal film turns around, and whether the brief named it."""
     given = turn.brief.input.get("object") or turn.brief.input.get("subject")
     named = [thing.subject for thing in things(str(given or turn.brief.prompt))]
-    return (named[0].lower(), True) if named else (turn.dice.pick("object", lexicon.OBJECTS), False)
+    return (one_of(named[0].lower()), True) if named else (turn.dice.pick("object", lexicon.OBJECTS), False)
 
 
 def _surreal(turn: StageTurn) -> list[Beat]:

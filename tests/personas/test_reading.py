@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from personas.studio.reading import Thing, things
+from personas.studio.reading import Thing, one_of, things
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,8 @@ from personas.studio.reading import Thing, things
     [
         ("Make me a short video about the moon and the sun", [Thing("the", "moon"), Thing("the", "sun")]),
         ("A paper boat crosses a puddle", [Thing("a", "paper boat", "crosses a puddle")]),
+        ("A paper boat that sails away", [Thing("a", "paper boat", "that sails away")]),
+        ("twelve candles that should not exist", [Thing("", "candles", "that should not exist")]),
         ("a hedgehog bakes bread in a tiny kitchen", [Thing("a", "hedgehog", "bakes bread in a tiny kitchen")]),
         ("A fox made of stars", [Thing("a", "fox", "made of stars")]),
         ("neon city at night, rain on glass", [Thing("a", "neon city", "at night"), Thing("", "rain", "on glass")]),
@@ -23,6 +25,14 @@ from personas.studio.reading import Thing, things
 )
 def test_it_finds_the_things_a_brief_names(text: str, expected: list[Thing]) -> None:
     assert things(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("many", "one"),
+    [("candles", "candle"), ("paper boats", "paper boat"), ("berries", "berry"), ("boxes", "box"), ("glass", "glass")],
+)
+def test_it_knows_one_of_many(many: str, one: str) -> None:
+    assert one_of(many) == one
 
 
 @pytest.mark.parametrize(

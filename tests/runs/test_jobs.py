@@ -3,90 +3,23 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from django.utils import timezone
 
 from myloware.kernel.errors import InvalidInput, Misconfigured, RateLimited
-from personas.ports import ClipRequest, PublishRequest, RenderRequest
+from personas.ports import PublishRequest
 from runs import jobs, services, store
-from runs.models import ProviderJob, Run, Step
+from runs.models import ProviderJob, Run
 from runs.ports import Desk
 from runs.services import Decision
 from runs.states import JobStatus, RunStatus, Verdict
 
+from .journey import IDEAS, approve, ask_all, park, stage, to_clips, to_draft, to_film, videos
+
 if TYPE_CHECKING:
     from .conftest import MakeRun
-
-IDEAS = {"ideas": [{"index": i, "subject": name, "header": name} for i, name in enumerate(["moon", "sun"])]}
-
-
-def stage(run: Run, name: str) -> Step:
-    cursor = run.cursor()
-    assert cursor is not None
-    assert cursor.name == name
-    step = services.claim(cursor.id)
-    assert step is not None
-    return step
-
-
-def approve(run: Run, **values: Any) -> None:
-    step = run.cursor()
-    assert step is not None
-    decision = Decision(Verdict.APPROVE, actor="bob", channel="page", digest=services.digest_of(step), **values)
-    services.decide(step.id, decision)
-
-
-def park(run: Run) -> None:
-    step = run.cursor()
-    assert step is not None
-    services.park(step.id)
-
-
-def ask_all(run: Run) -> None:
-    for job in run.jobs.all():
-        jobs.refresh(job.id)
-    services.settle(run.id)
-
-
-def videos() -> list[ClipRequest]:
-    return [
-        ClipRequest(index=i, prompt=f"a glowing {name} over a quiet sea at night")
-        for i, name in enumerate(["moon", "sun"])
-    ]
-
-
-def to_clips(run: Run) -> Desk:
-    approve(run)
-    services.complete(stage(run, "iggy"), IDEAS)
-    desk = Desk(stage(run, "riley"))
-    desk.submit_clips("call-1", videos())
-    return desk
-
-
-def to_film(run: Run) -> None:
-    desk = to_clips(run)
-    services.complete(desk.step, {})
-    park(run)
-    ask_all(run)
-    alex = stage(run, "alex")
-    Desk(alex).render("call-2", RenderRequest())
-    services.complete(alex, {})
-    park(run)
-    ask_all(run)
-
-
-def to_draft(run: Run) -> Step:
-    to_film(run)
-    quinn = stage(run, "quinn")
-    Desk(quinn).draft_publish("call-3", PublishRequest(title="Moon", caption="The moon is hungry.", tags=("moon",)))
-    services.complete(quinn, {})
-    park(run)
-    gate = run.cursor()
-    assert gate is not None
-    assert gate.name == "prepublish"
-    return gate
 
 
 def test_a_film_is_made_and_published_without_one_callback(run: Run) -> None:

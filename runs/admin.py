@@ -1,0 +1,378 @@
+"""Projects, runs and their history in the admin. A run changes by actions, which call services, and by nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from django.contrib import admin, messages
+from django.db.models import Count, Model
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+from pydantic import BaseModel
+
+from myloware.kernel.errors import MylowareError
+
+from . import services
+from .models import Approval, Artifact, Project, ProjectSocial, ProviderJob, Run, RunEvent, Social, Step
+from .story import Story, dollars, took, with_standing, with_story
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from django.db.models import QuerySet
+    from django.http import HttpRequest, HttpResponse
+
+M = TypeVar("M", bound=Model)
+
+
+def pretty(value: Any) -> SafeString:
+    """JSON behind a fold."""
+    plain = value.model_dump(mode="json", by_alias=True) if isinstance(value, BaseModel) else value
+    text = json.dumps(plain, indent=2, ensure_ascii=False)
+    return format_html("<details><summary>JSON, {} lines</summary><pre>{}</pre></details>", text.count("\n") + 1, text)
+
+
+def player(path: str) -> SafeString | str:
+    """A stored file as something to look at, or nothing."""
+    if path.endswith(".mp4"):
+        return format_html(
+            '<video class="runs-media" controls playsinline preload="metadata" src="/media/{}#t=0.5"></video>', path
+        )
+    if path.endswith((".jpg", ".png")):
+        return format_html('<img class="runs-media" loading="lazy" alt="" src="/media/{}">', path)
+    return format_html('<a href="/media/{0}">{0}</a>', path) if path else ""
+
+
+def run_link(row: Any) -> SafeString:
+    """The row's run; wants ``run`` to be selected."""
+    return format_html('<a href="{}">{}</a>', reverse("admin:runs_run_change", args=[row.run_id]), row.run)
+
+
+class History(admin.ModelAdmin[M]):
+    """Rows that are read and never changed by hand."""
+
+    list_per_page = 50
+    show_full_result_count = False
+
+    class Media:
+        css = {"all": ("runs/admin.css",)}
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+
+class OfRun(History[M]):
+    """Rows of a run."""
+
+    list_select_related: ClassVar[tuple[str, ...]] = ("run",)
+
+    @admin.display(description="run", ordering="run__created_at")
+    def its_run(self, row: M) -> SafeString:
+        return run_link(row)
+
+
+# --- Projects
+
+
+class AccountInline(admin.TabularInline[ProjectSocial, Project]):
+    model = ProjectSocial
+    extra = 0
+    verbose_name = "account"
+    autocomplete_fields = ("social",)
+
+
+@admin.register(Project)
+class ProjectAdmin(admin.ModelAdmin[Project]):
+    """The project files are the source; only the accounts are mapped here."""
+
+    list_display = ("title", "slug", "clips", "aspect_ratio", "crew", "run_count", "updated_at")
+    search_fields = ("slug", "title", "description")
+    fields = ("title", "slug", "description", "file", "created_at", "updated_at")
+    readonly_fields = fields
+    inlines = (AccountInline,)
+
+    class Media:
+        css = {"all": ("runs/admin.css",)}
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Project | None = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
+        return super().get_queryset(request).annotate(run_count=Count("runs"))
+
+    @admin.display(description="clips")
+    def clips(self, project: Project) -> str:
+        return f"{project.spec.specs.video_count} × {project.spec.specs.video_duration_s:g} s"
+
+    @admin.display(description="format")
+    def aspect_ratio(self, project: Project) -> str:
+        return str(project.spec.specs.aspect_ratio)
+
+    @admin.display(description="crew")
+    def crew(self, project: Project) -> str:
+        return " → ".join(project.spec.workflow)
+
+    @admin.display(description="runs", ordering="run_count")
+    def run_count(self, project: Any) -> int:
+        count: int = project.run_count
+        return count
+
+    @admin.display(description="project file")
+    def file(self, project: Project) -> SafeString:
+        return pretty(project.spec)
+
+
+@admin.register(Social)
+class SocialAdmin(admin.ModelAdmin[Social]):
+    list_display = ("account_id", "provider", "used_by", "privacy", "rate_limit_window", "created_at")
+    list_filter = ("provider", "privacy")
+    search_fields = ("account_id", "provider")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Social]:
+        return super().get_queryset(request).prefetch_related("projects")
+
+    @admin.display(description="projects")
+    def used_by(self, social: Social) -> str:
+        return ", ".join(project.slug for project in social.projects.all())
+
+
+@admin.register(ProjectSocial)
+class ProjectSocialAdmin(admin.ModelAdmin[ProjectSocial]):
+    list_display = ("project", "social", "is_primary")
+    list_filter = ("project", "is_primary")
+    list_select_related = ("project", "social")
+    autocomplete_fields = ("project", "social")
+    search_fields = ("project__slug", "social__account_id")
+
+
+# --- Runs
+
+
+@admin.register(Run)
+class RunAdmin(History[Run]):
+    list_display = ("brief", "project", "state", "progress", "stands_at", "age", "user_id", "page")
+    list_filter = ("status", "project", "created_at")
+    search_fields = ("=id", "user_id", "payload__input", "reason")
+    date_hierarchy = "created_at"
+    actions = ("retry_runs", "resume_runs", "cancel_runs")
+    fieldsets = (
+        (None, {"fields": ("brief", "project", "state", "stands_at", "reason", "user_id", "took", "spent")}),
+        ("Times", {"fields": ("created_at", "updated_at", "finished_at")}),
+        ("Data", {"fields": ("id", "payload_json", "result_json")}),
+    )
+    readonly_fields = ("brief", "state", "stands_at", "took", "spent", "payload_json", "result_json")
+    change_form_template = "admin/runs/run/change_form.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
+        return with_standing(super().get_queryset(request))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Run | None:
+        run = super().get_object(request, object_id, from_field)
+        return with_story(Run.objects.filter(pk=run.pk)).first() if run else None
+
+    def view_on_site(self, run: Run) -> str:
+        return reverse("run-page", args=[run.pk])
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Who may move runs: the right to change them, though nobody edits their rows."""
+        return request.user.has_perm("runs.change_run")
+
+    @admin.display(description="brief")
+    def brief(self, run: Run) -> str:
+        return str(run.payload.input.brief)
+
+    @admin.display(description="status", ordering="status")
+    def state(self, run: Run) -> SafeString:
+        return format_html('<span class="runs-state runs-state--{0}">{0}</span>', run.status)
+
+    @admin.display(description="progress")
+    def progress(self, run: Run) -> str:
+        story = Story(run)
+        return f"{story.done}/{story.total}"
+
+    @admin.display(description="stands at")
+    def stands_at(self, run: Run) -> str:
+        return Story(run).headline
+
+    @admin.display(description="age", ordering="created_at")
+    def age(self, run: Run) -> str:
+        return timesince(run.created_at)
+
+    @admin.display(description="page")
+    def page(self, run: Run) -> SafeString:
+        return format_html('<a href="{}">watch</a>', reverse("run-page", args=[run.pk]))
+
+    @admin.display(description="brief to end")
+    def took(self, run: Run) -> str:
+        return Story(run).wall_time or "-"
+
+    @admin.display(description="spent")
+    def spent(self, run: Run) -> str:
+        return Story(run).cost or "-"
+
+    @admin.display(description="payload")
+    def payload_json(self, run: Run) -> SafeString:
+        return pretty(run.payload)
+
+    @admin.display(description="result")
+    def result_json(self, run: Run) -> SafeString:
+        return pretty(run.result)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        return super().render_change_form(
+            request,
+            {**context, **_parts(kwargs["obj"]), "may_operate": self.has_operate_permission(request)},
+            *args,
+            **kwargs,
+        )
+
+    # --- Actions
+
+    @admin.action(description="Retry what failed", permissions=["operate"])
+    def retry_runs(self, request: HttpRequest, runs: QuerySet[Run]) -> None:
+        actor = request.user.get_username()
+        self._each(request, runs, lambda run_id: services.retry(run_id, actor=actor), "sent to work again")
+
+    @admin.action(description="Wake (harmless: sends a lost wake-up again)", permissions=["operate"])
+    def resume_runs(self, request: HttpRequest, runs: QuerySet[Run]) -> None:
+        self._each(request, runs, services.resume, "woken")
+
+    @admin.action(description="Cancel for good", permissions=["operate"])
+    def cancel_runs(self, request: HttpRequest, runs: QuerySet[Run]) -> HttpResponse | None:
+        if "confirmed" not in request.POST:
+            return _ask_before_cancel(self, request, runs)
+        actor = request.user.get_username()
+        reason = f"cancelled by {actor}"
+        self._each(request, runs, lambda run_id: services.cancel(run_id, actor=actor, reason=reason), "cancelled")
+        return None
+
+    def _each(self, request: HttpRequest, runs: QuerySet[Run], do: Callable[[UUID], Run], done: str) -> None:
+        """Does it to every run by itself: one that refuses does not hold up the others."""
+        moved = 0
+        for run in runs:
+            try:
+                do(run.id)
+                moved += 1
+            except MylowareError as error:
+                self.message_user(request, f"{run}: {error.message}", messages.ERROR)
+        if moved:
+            self.message_user(request, f"{moved} {'run' if moved == 1 else 'runs'} {done}.", messages.SUCCESS)
+
+
+def _ask_before_cancel(site: RunAdmin, request: HttpRequest, runs: QuerySet[Run]) -> TemplateResponse:
+    context = {**site.admin_site.each_context(request), "opts": Run._meta, "runs": runs, "title": "Cancel these runs?"}
+    return TemplateResponse(request, "admin/runs/run/cancel.html", context)
+
+
+def _parts(run: Run) -> dict[str, Any]:
+    """What the change page tells besides the run's own fields."""
+    story, artifacts = Story(run), Artifact.objects.filter(run=run)
+    return {
+        "story": story,
+        "timeline": [(step, story.station(step)) for step in story.steps],
+        "media": [(artifact, player(artifact.path)) for artifact in artifacts if artifact.path],
+        "papers": [artifact for artifact in artifacts if not artifact.path],
+        "jobs": [(job, _cost(job)) for job in run.jobs.all()],
+        "decisions": run.approvals.all(),
+        "events": RunEvent.objects.filter(run=run),
+    }
+
+
+def _cost(job: ProviderJob) -> str:
+    return "" if job.cost_microusd is None else dollars(job.cost_microusd)
+
+
+# --- Rows of runs
+
+
+@admin.register(Step)
+class StepAdmin(OfRun[Step]):
+    list_display = ("name", "kind", "position", "its_run", "status", "attempt", "duration", "error", "started_at")
+    list_filter = ("status", "kind", "name")
+    search_fields = ("=run__id", "name", "error", "notes")
+    date_hierarchy = "started_at"
+    ordering = ("-started_at", "position")
+    exclude = ("output",)
+    readonly_fields = ("output_json",)
+
+    @admin.display(description="took")
+    def duration(self, step: Step) -> str:
+        return took(step)
+
+    @admin.display(description="output")
+    def output_json(self, step: Step) -> SafeString:
+        return pretty(step.output)
+
+
+@admin.register(Artifact)
+class ArtifactAdmin(OfRun[Artifact]):
+    list_display = ("type", "its_run", "step", "thumbnail", "url", "created_at")
+    list_filter = ("type",)
+    list_select_related = ("run", "step")
+    search_fields = ("=run__id", "=checksum", "url")
+    date_hierarchy = "created_at"
+    exclude = ("metadata",)
+    readonly_fields = ("thumbnail", "metadata_json")
+
+    @admin.display(description="file")
+    def thumbnail(self, artifact: Artifact) -> SafeString | str:
+        return player(artifact.path)
+
+    @admin.display(description="metadata")
+    def metadata_json(self, artifact: Artifact) -> SafeString:
+        return pretty(artifact.metadata)
+
+
+@admin.register(Approval)
+class ApprovalAdmin(OfRun[Approval]):
+    list_display = ("gate", "verdict", "actor", "channel", "its_run", "comment", "created_at")
+    list_filter = ("verdict", "gate", "channel")
+    search_fields = ("=run__id", "actor", "comment")
+    date_hierarchy = "created_at"
+
+
+@admin.register(RunEvent)
+class RunEventAdmin(OfRun[RunEvent]):
+    list_display = ("created_at", "its_run", "subject", "old", "new", "reason", "actor")
+    list_filter = ("new", "subject", "actor")
+    search_fields = ("=run__id", "reason", "actor")
+    date_hierarchy = "created_at"
+    ordering = ("-id",)
+
+
+@admin.register(ProviderJob)
+class ProviderJobAdmin(OfRun[ProviderJob]):
+    list_display = ("kind", "index", "provider", "status", "its_run", "external_id", "cost", "error", "submitted_at")
+    list_filter = ("status", "provider", "kind")
+    search_fields = ("=run__id", "=external_id", "error")
+    date_hierarchy = "created_at"
+    exclude = ("request", "report", "cost_microusd")
+    readonly_fields = ("cost", "request_json", "report_json")
+
+    @admin.display(description="cost", ordering="cost_microusd")
+    def cost(self, job: ProviderJob) -> str:
+        return _cost(job)
+
+    @admin.display(description="request")
+    def request_json(self, job: ProviderJob) -> SafeString:
+        return pretty(job.request)
+
+    @admin.display(description="report")
+    def report_json(self, job: ProviderJob) -> SafeString:
+        return pretty(job.report)
