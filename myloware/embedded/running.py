@@ -32,23 +32,12 @@ class Running(BaseModel):
     providers_mode: str
     urls: dict[str, str]
     """Links for people by name: ``web``, ``admin``, ``docs``, ``flower``, ``gallery``."""
-    processes: dict[str, int]
-    """Process ids by program."""
 
 
-def announce(
-    data_dir: Path, *, port: int, providers_mode: str, urls: dict[str, str], processes: dict[str, int]
-) -> None:
+def announce(data_dir: Path, *, port: int, providers_mode: str, urls: dict[str, str]) -> None:
     """Tells other commands that this process serves."""
     create_time = psutil.Process().create_time()
-    told = Running(
-        pid=os.getpid(),
-        create_time=create_time,
-        port=port,
-        providers_mode=providers_mode,
-        urls=urls,
-        processes=processes,
-    )
+    told = Running(pid=os.getpid(), create_time=create_time, port=port, providers_mode=providers_mode, urls=urls)
     write_json(_file(data_dir), told.model_dump())
 
 

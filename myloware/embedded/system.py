@@ -110,7 +110,6 @@ class System:
             port=plan.port,
             providers_mode=settings.PROVIDERS.providers_mode,
             urls=urls,
-            processes=self._supervisor.pids(),
         )
         self._printer.show(_welcome(urls))
 
