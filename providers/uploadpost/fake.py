@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from providers.media.poster import poster
 from providers.simulator import JSON, Simulator, form
 
 from .adapter import sign
@@ -18,6 +19,8 @@ from .gallery import film_page, gallery_page
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Films of ours fade in, and show their first title by then.
+POSTER_AT_S = 3
 STATES = {"queued": "queued", "running": "processing", "done": "completed", "failed": "failed"}
 
 
@@ -36,6 +39,7 @@ class UploadPostSimulator(Simulator):
             "GET /api/uploadposts/history": self.history,
             "GET /gallery/?": self.gallery,
             r"GET /gallery/(?P<job_id>[\w.-]+)\.mp4": self.video,
+            r"GET /gallery/(?P<job_id>[\w.-]+)\.jpg": self.picture,
             r"GET /gallery/(?P<job_id>[\w.-]+)": self.film,
         }
 
@@ -69,6 +73,7 @@ class UploadPostSimulator(Simulator):
         )
 
     def work(self, job: JSON) -> JSON:
+        poster(self.path(f"{job['id']}.mp4"), self.path(f"{job['id']}.jpg"), at_s=POSTER_AT_S)
         return {"url": f"{self.world.public_url}/gallery/{job['id']}"}
 
     def status(self, request: httpx.Request) -> httpx.Response:
@@ -144,9 +149,15 @@ class UploadPostSimulator(Simulator):
         job = self.load(job_id)
         return _html(film_page(job)) if job else httpx.Response(404, text="There is no such film.")
 
+    def picture(self, request: httpx.Request, job_id: str) -> httpx.Response:
+        file = self.path(f"{job_id}.jpg")
+        if not file.is_file():
+            return httpx.Response(404, text="There is no such picture.")
+        return httpx.Response(200, content=file.read_bytes(), headers={"Content-Type": "image/jpeg"})
+
 
 def _html(page: str) -> httpx.Response:
-    policy = "default-src 'none'; style-src 'unsafe-inline'; media-src 'self'"
+    policy = "default-src 'none'; style-src 'unsafe-inline'; media-src 'self'; img-src 'self'"
     return httpx.Response(200, html=page, headers={"Content-Security-Policy": policy})
 
 

@@ -57,7 +57,8 @@ def _page(title: str, below: str, body: str, *, raw: bool = False) -> str:
 
 
 def _player(job: JSON) -> str:
-    return f'<video controls playsinline preload="metadata" src="/gallery/{escape(job["id"])}.mp4"></video>'
+    film = f"/gallery/{escape(job['id'])}"
+    return f'<video controls playsinline preload="metadata" poster="{film}.jpg" src="{film}.mp4"></video>'
 
 
 def _words(job: JSON, *, link: bool) -> str:

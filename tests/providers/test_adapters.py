@@ -116,6 +116,7 @@ def test_upload_post_publishes_and_tells_the_page(town: Town, tmp_path: Path) ->
     assert "The moon is hungry. #moon #asmr" in page
     assert "made with AI" in page
     assert httpx.get(f"{town.url}/gallery/publish-1.mp4").content == video.read_bytes()
+    assert httpx.get(f"{town.url}/gallery/publish-1.jpg").content.startswith(b"\xff\xd8")
 
 
 def test_upload_post_posts_once_for_one_request_id(town: Town, tmp_path: Path) -> None:
