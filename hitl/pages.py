@@ -11,6 +11,7 @@ from personas.registry import PERSONAS
 from runs.models import Artifact, Run, Step
 from runs.services import shown_at
 from runs.states import RunStatus, Verdict
+from runs.story import platform
 
 if TYPE_CHECKING:
     from runs.schemas import PlannedStep
@@ -31,7 +32,6 @@ _PRIVACY = {
     "FOLLOWER_OF_CREATOR": "Followers",
     "PUBLIC_TO_EVERYONE": "Everyone",
 }
-_PLATFORMS = {"tiktok": "TikTok", "youtube": "YouTube", "instagram": "Instagram"}
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _gate(run: Run, name: str) -> Line:
 
 def _wait(run: Run, name: str) -> Line:
     count, social = numbers(run), run.project.primary_social()
-    account = f"{_platform(social.provider)}, @{social.account_id}" if social else "no account yet"
+    account = f"{platform(social.provider)}, @{social.account_id}" if social else "no account yet"
     titles = {
         "clips": (f"{count['clips']} clips of {count['clip_s']:g} s", "The video model films them."),
         "render": ("The film", "Clips, titles and sound become one film."),
@@ -130,10 +130,6 @@ def _wait(run: Run, name: str) -> Line:
     }
     title, detail = titles.get(name, (name.capitalize(), ""))
     return Line("wait", name, title, detail)
-
-
-def _platform(name: str) -> str:
-    return _PLATFORMS.get(name, name.capitalize())
 
 
 def film_of(run: Run, checksum: str) -> Film | None:
@@ -165,7 +161,7 @@ def _draft(draft: dict[str, Any]) -> dict[str, Any]:
     return {
         **draft,
         "tags": " ".join(f"#{tag}" for tag in draft.get("tags", ())),
-        "platform": _platform(draft.get("platform", "")),
+        "platform": platform(draft.get("platform", "")),
         "privacy": _PRIVACY.get(privacy, privacy),
     }
 

@@ -187,6 +187,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    # Runs and steps share their words; jobs have their own.
+    "ENUM_NAME_OVERRIDES": {
+        "StatusEnum": "runs.models.run.STATUS_CHOICES",
+        "JobStatusEnum": "runs.models.artifact.JOB_STATUS_CHOICES",
+    },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def perform(
+def run_stage(
     brief: StageBrief,
     *,
     thread_id: str,
@@ -53,7 +53,15 @@ def perform(
     model: BaseChatModel,
     settings: CrewSettings,
 ) -> StageResult:
-    """See :func:`personas.base.run_stage`."""
+    """Lets ``brief.persona`` do its work.
+
+    ``thread_id`` names the checkpointed thread: the same one again continues after a crash and repeats no finished
+    model call and no finished tool call.  The ports are called in the caller's thread only.
+
+    Raises ``ContractBroken`` (a required tool skipped, no usable output, a budget used up), ``Misconfigured`` (unknown
+    persona, bad allowlist, a key the model provider refuses), ``ProviderError`` (the model failed), and whatever
+    the ports raise apart from what goes back to the model.
+    """
     persona = member(brief.persona)
     allowed = allowed_tools(persona, brief, settings)
     agent = build(persona, allowed, brief, model=model, checkpointer=checkpointer)

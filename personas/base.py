@@ -1,7 +1,4 @@
-"""A stage: one persona, one brief, one result.
-
-Importing this module stays cheap: LangChain is loaded when the first stage runs, not when Django starts.
-"""
+"""A stage: one persona, one brief, one result."""
 
 from __future__ import annotations
 
@@ -16,11 +13,6 @@ from .contracts import required_tools
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from langchain_core.language_models import BaseChatModel
-    from langgraph.checkpoint.base import BaseCheckpointSaver
-
-    from .config import CrewSettings
-    from .ports import Knowledge, Production
     from .studio.turn import Move, StageTurn
 
 
@@ -139,35 +131,3 @@ class Persona:
     def prompt(self) -> str:
         """The system prompt, ``personas/<name>/prompt.md``."""
         return (Path(__file__).parent / self.name / "prompt.md").read_text(encoding="utf-8")
-
-
-def run_stage(
-    brief: StageBrief,
-    *,
-    thread_id: str | None = None,
-    knowledge: Knowledge,
-    production: Production,
-    checkpointer: BaseCheckpointSaver[Any] | None,
-    model: BaseChatModel,
-    settings: CrewSettings,
-) -> StageResult:
-    """Lets ``brief.persona`` do its work.
-
-    ``thread_id`` (default: the step) names the checkpointed thread: the same one again continues after a crash and
-    repeats no finished model call and no finished tool call.  The ports are called in the caller's thread only.
-
-    Raises ``ContractBroken`` (a required tool skipped, no usable output, a budget used up), ``Misconfigured`` (unknown
-    persona, bad allowlist, a key the model provider refuses), ``ProviderError`` (the model failed), and whatever
-    the ports raise apart from what goes back to the model.
-    """
-    from .agent import perform
-
-    return perform(
-        brief,
-        thread_id=thread_id or brief.step_id,
-        knowledge=knowledge,
-        production=production,
-        checkpointer=checkpointer,
-        model=model,
-        settings=settings,
-    )

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection
 
 from personas import checkpoints
-from personas.base import StageBrief, StageResult, run_stage
+from personas.base import StageBrief, StageResult
 from personas.llm import chat_model
 
 from . import services
@@ -24,6 +24,9 @@ def perform(step: Step) -> dict[str, Any]:
 
     A step taken over after a crash continues from its checkpoint; a person's retry starts a fresh thread.
     """
+    # LangChain takes a second and 70 MB to load: only a process that runs a stage pays for it.
+    from personas.agent import run_stage
+
     brief = brief_of(step)
     result = run_stage(
         brief,

@@ -36,7 +36,6 @@ _UNDER_WAY = {
 _WAITS = {"clips": ("Clips", "Video model"), "render": ("Render", "Renderer"), "publish": ("Publish", "Platform")}
 _ENDED = {RunStatus.CANCELLED: "Cancelled", RunStatus.REJECTED: "Rejected"}
 _VERDICTS = {Verdict.APPROVE: "approved", Verdict.REJECT: "rejected", Verdict.REVISE: "sent back"}
-_PLATFORMS = {"tiktok": "TikTok", "youtube": "YouTube", "instagram": "Instagram"}
 
 
 @dataclass(frozen=True)
@@ -291,7 +290,7 @@ class Story:
         job = next(iter(self._ordered("publish")), None)
         if job is None:
             return {}
-        return {**job.request, "platform": _PLATFORMS.get(job.request["platform"], job.request["platform"])}
+        return {**job.request, "platform": platform(job.request["platform"])}
 
     @cached_property
     def publish_urls(self) -> list[str]:
@@ -355,6 +354,11 @@ def took(step: Step) -> str:
     if seconds is None:
         return ""
     return f"{seconds:.1f} s" if seconds < 60 else clock(seconds)
+
+
+def platform(name: str) -> str:
+    """``tiktok`` as its owners write it."""
+    return {"tiktok": "TikTok", "youtube": "YouTube"}.get(name, name.capitalize())
 
 
 def clock(seconds: float) -> str:

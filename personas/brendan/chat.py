@@ -69,7 +69,7 @@ def converse(  # noqa: PLR0913 - ports and bounds are passed, not found
 
     ``office`` is bound to ``user_id``, which the model never sees.  ``project`` and ``options`` (``seed``, ...) are
     pinned: they win over what the model asks for.  The ports are called in the caller's thread.  Raises as
-    :func:`personas.base.run_stage` does.
+    :func:`personas.agent.run_stage` does.
     """
     agent = build(model, checkpointer, project)
     caller = CallerThread()

@@ -12,6 +12,8 @@ from runs.states import OPEN_JOB, JobStatus
 
 from .run import Run, Step
 
+JOB_STATUS_CHOICES = [(status.value, status.value) for status in JobStatus]
+
 
 class Artifact(models.Model):
     """An output with its evidence: an idea, a script, a clip, the film, a publish URL, citations ..."""
@@ -49,9 +51,7 @@ class ProviderJob(models.Model):
     kind = models.CharField(max_length=16, help_text="clips, render or publish: the wait it belongs to")
     index = models.PositiveIntegerField(default=0)
     provider = models.CharField(max_length=32)
-    status = models.CharField(
-        max_length=16, choices=[(status.value, status.value) for status in JobStatus], default=JobStatus.INTENT
-    )
+    status = models.CharField(max_length=16, choices=JOB_STATUS_CHOICES, default=JobStatus.INTENT)
     external_id = models.CharField(max_length=128, blank=True)
     request = models.JSONField()
     report = models.JSONField(default=dict, blank=True, help_text="the provider's last answer")

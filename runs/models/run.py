@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-def _choices(enum: type[RunStatus | StepStatus | Verdict]) -> list[tuple[str, str]]:
-    return [(member.value, member.value) for member in enum]
+# Runs and steps share their words.
+STATUS_CHOICES = [(status.value, status.value) for status in RunStatus]
 
 
 class Run(models.Model):
@@ -27,7 +27,7 @@ class Run(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="runs")
-    status = models.CharField(max_length=16, choices=_choices(RunStatus), default=RunStatus.PENDING)
+    status = models.CharField(max_length=16, choices=STATUS_CHOICES, default=RunStatus.PENDING)
     user_id = models.CharField(max_length=128, blank=True, db_index=True)
     payload = SchemaField(schema=RunPayload)
     result = SchemaField(schema=RunResult, default=RunResult)
@@ -66,7 +66,7 @@ class Step(models.Model):
     position = models.PositiveIntegerField()
     kind = models.CharField(max_length=8, choices=[(kind, kind) for kind in ("stage", "gate", "wait")])
     name = models.CharField(max_length=64)
-    status = models.CharField(max_length=16, choices=_choices(StepStatus), default=StepStatus.PENDING)
+    status = models.CharField(max_length=16, choices=STATUS_CHOICES, default=StepStatus.PENDING)
     notes = models.TextField(blank=True, help_text="a reviewer's comment this step has to heed")
     output = models.JSONField(null=True, blank=True)
     error = models.TextField(blank=True)
@@ -103,7 +103,7 @@ class Approval(models.Model):
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="approvals")
     step = models.OneToOneField(Step, on_delete=models.CASCADE, related_name="approval")
     gate = models.CharField(max_length=64)
-    verdict = models.CharField(max_length=8, choices=_choices(Verdict))
+    verdict = models.CharField(max_length=8, choices=[(verdict.value, verdict.value) for verdict in Verdict])
     comment = models.TextField(blank=True)
     edits = models.JSONField(default=dict, blank=True)
     digest = models.CharField(max_length=64, blank=True, help_text="SHA-256 of what was shown and decided upon")

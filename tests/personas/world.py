@@ -18,7 +18,8 @@ from langchain_core.tools import BaseTool
 from pydantic import PrivateAttr
 
 from myloware.kernel.errors import InvalidInput, NotFound
-from personas.base import StageBrief, StageResult, run_stage
+from personas.agent import run_stage
+from personas.base import StageBrief, StageResult
 from personas.config import CrewSettings
 from personas.ports import ClipRequest, Hit, PublishRequest, RenderRequest
 from personas.studio.model import StudioChatModel
@@ -239,6 +240,7 @@ def brief(persona: str, project: str = "test_video_gen", **changes: Any) -> Stag
 def work(stage: StageBrief, model: BaseChatModel | None = None, **changes: Any) -> StageResult:
     """Runs a stage against in-memory ports."""
     given: dict[str, Any] = {
+        "thread_id": stage.step_id,
         "knowledge": Library(GUIDE),
         "production": Studio(),
         "checkpointer": None,
