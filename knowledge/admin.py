@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 
+from myloware.kernel.admin import ReadOnly
+
 from .models import Chunk, Document
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-class ChunkInline(admin.TabularInline):  # type: ignore[type-arg]  # generic in the stubs only
+class ChunkInline(admin.TabularInline[Chunk, Document]):
     model = Chunk
     fields = readonly_fields = ("position", "heading", "text", "embedding_model")
     extra = 0
@@ -31,7 +33,7 @@ class ChunkInline(admin.TabularInline):  # type: ignore[type-arg]  # generic in 
 
 
 @admin.register(Document)
-class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+class DocumentAdmin(ReadOnly[Document]):
     list_display = ("title", "path", "project", "persona", "chunk_count", "updated_at")
     list_filter = ("project", "persona", "content_type")
     search_fields = ("title", "path", "metadata", "chunks__heading", "chunks__text")
@@ -48,9 +50,3 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in t
     @admin.display(description="chunks", ordering="chunk_count")
     def chunk_count(self, document: Document) -> int:
         return int(getattr(document, "chunk_count", None) or 0)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Document | None = None) -> bool:
-        return False

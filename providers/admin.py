@@ -6,15 +6,16 @@ import json
 from contextlib import suppress
 
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+
+from myloware.kernel.admin import ReadOnly
 
 from .models import WebhookEvent
 
 
 @admin.register(WebhookEvent)
-class WebhookEventAdmin(admin.ModelAdmin[WebhookEvent]):
+class WebhookEventAdmin(ReadOnly[WebhookEvent]):
     date_hierarchy = "received_at"
     list_display = ("received_at", "provider", "idempotency_key", "signature_status", "status", "attempts")
     list_filter = ("provider", "signature_status", "status")
@@ -28,9 +29,3 @@ class WebhookEventAdmin(admin.ModelAdmin[WebhookEvent]):
         with suppress(ValueError):
             text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
         return format_html("<pre>{}</pre>", text)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: WebhookEvent | None = None) -> bool:
-        return False

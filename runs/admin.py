@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from pydantic import BaseModel
 
+from myloware.kernel.admin import ReadOnly
 from myloware.kernel.errors import MylowareError
 
 from . import services
@@ -53,23 +54,14 @@ def run_link(row: Any) -> SafeString:
     return format_html('<a href="{}">{}</a>', reverse("admin:runs_run_change", args=[row.run_id]), row.run)
 
 
-class History(admin.ModelAdmin[M]):
-    """Rows that are read and never changed by hand."""
+class History(ReadOnly[M]):
+    """Rows of what happened."""
 
     list_per_page = 50
     show_full_result_count = False
 
     class Media:
         css = {"all": ("runs/admin.css",)}
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return False
 
 
 class OfRun(History[M]):

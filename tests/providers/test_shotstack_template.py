@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from providers.media.timeline import plan
+from providers.shotstack.fake import SCHEMA
 from providers.shotstack.template import TemplateClip, clip_starts, standard_edit
 
 TALL: dict[str, Any] = {"width_px": 1080, "height_px": 1920}
@@ -89,5 +89,4 @@ def test_no_clips_is_an_error() -> None:
 def shotstack_schema() -> Any:
     from jsonschema import Draft202012Validator
 
-    path = Path(__file__).parent / "media" / "wire" / "edit.schema-1.18.3.json"
-    return Draft202012Validator(json.loads(path.read_text(encoding="utf-8")))
+    return Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
