@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.dispatch import receiver
 
+from runs.dispatch import enqueue_task
 from runs.signals import gate_opened, run_ended
-
-from . import tasks
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -18,10 +17,10 @@ if TYPE_CHECKING:
 @receiver(gate_opened)
 def on_gate_opened(sender: object, *, step_id: UUID, **_: Any) -> None:
     for channel in settings.HITL.channels:
-        tasks.invite.delay(str(step_id), channel)
+        enqueue_task("hitl.invite", step_id, channel)
 
 
 @receiver(run_ended)
 def on_run_ended(sender: object, *, run_id: UUID, **_: Any) -> None:
     for channel in settings.HITL.channels:
-        tasks.notify.delay(str(run_id), channel)
+        enqueue_task("hitl.notify", run_id, channel)

@@ -6,6 +6,7 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 
 class WebhookEvent(models.Model):
@@ -16,6 +17,10 @@ class WebhookEvent(models.Model):
         PROCESSED = "processed"
         FAILED = "failed"
         REFUSED = "refused"
+        DEAD = "dead", "dead: failed too often, waits for a person"
+        RESOLVED = "resolved", "resolved by a person"
+
+    MAX_ATTEMPTS = 8
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     idempotency_key = models.CharField(max_length=255, db_index=True)
@@ -26,6 +31,7 @@ class WebhookEvent(models.Model):
     signature_status = models.CharField(max_length=16)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.RECEIVED)
     attempts = models.PositiveIntegerField(default=0)
+    due_at = models.DateTimeField(default=timezone.now, help_text="when to apply it, should nobody have done so")
     error = models.TextField(blank=True)
     received_at = models.DateTimeField(auto_now_add=True, db_index=True)
     processed_at = models.DateTimeField(null=True, blank=True)
@@ -39,6 +45,9 @@ class WebhookEvent(models.Model):
                 condition=Q(signature_status="verified"),
                 name="webhook_verified_once",
             )
+        ]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(status__in=["received", "failed"]), name="webhook_due"),
         ]
 
     def __str__(self) -> str:

@@ -2,55 +2,85 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 from celery import shared_task
-from django.db.models import F
 from django.utils import timezone
+
+from myloware.kernel.errors import Conflict
 
 from . import registry
 from .models import WebhookEvent
 from .signals import provider_reported
 
-MAX_ATTEMPTS = 5
-FORGOTTEN_AFTER = timedelta(seconds=20)
+log = logging.getLogger(__name__)
+
+Status = WebhookEvent.Status
+OPEN = (Status.RECEIVED, Status.FAILED)
+# A wake-up that was sent when the event came needs no second one before.
+PATIENCE = timedelta(seconds=10)
+BATCH = 200
 
 
 @shared_task(name="providers.apply_webhook")
-def apply_webhook(event_id: str) -> None:
-    """Announces what a callback is about. A receiver's failure stays on the row, with its reason."""
+def apply_webhook(event_id: str) -> str:
+    """Applies an event that nobody has applied yet; the new status."""
     event = WebhookEvent.objects.get(id=event_id)
-    if event.status == WebhookEvent.Status.PROCESSED or event.signature_status != "verified":
-        return
-    WebhookEvent.objects.filter(id=event.id).update(attempts=F("attempts") + 1)
+    return str(_apply(event)) if event.status in OPEN else "nothing to do"
+
+
+def replay(event: WebhookEvent) -> str:
+    """Applies an event at once because a person asks for it; the new status, ``processed`` or why not.
+
+    Raises ``Conflict`` for one that was refused when it came: nobody knows who sent it.
+    """
+    if event.status == Status.REFUSED:
+        raise Conflict(f"This callback was refused when it came: its signature is {event.signature_status}.")
+    return str(_apply(event))
+
+
+def resolve(event: WebhookEvent) -> None:
+    """Takes an event that a person has dealt with out of the dead letters."""
+    _mark(event, Status.RESOLVED, error=event.error)
+
+
+def _apply(event: WebhookEvent) -> WebhookEvent.Status:
     found = registry.adapter(event.provider).event(event.headers, bytes(event.raw_payload), event.query)
     try:
         provider_reported.send(
-            sender=WebhookEvent,
-            provider=event.provider,
-            external_id=found.external_id,
-            reference=found.reference,
+            sender=WebhookEvent, provider=event.provider, external_id=found.external_id, reference=found.reference
         )
     except Exception as error:
-        _mark(event, WebhookEvent.Status.FAILED, error=f"{type(error).__name__}: {error}")
-        raise
-    _mark(event, WebhookEvent.Status.PROCESSED)
+        log.exception("a callback could not be applied", extra={"provider": event.provider, "event": str(event.id)})
+        return _failed(event, f"{type(error).__name__}: {error}")
+    return _mark(event, Status.PROCESSED)
 
 
-def _mark(event: WebhookEvent, status: WebhookEvent.Status, *, error: str = "") -> None:
-    WebhookEvent.objects.filter(id=event.id).update(status=status, error=error, processed_at=timezone.now())
+def _failed(event: WebhookEvent, error: str) -> WebhookEvent.Status:
+    event.due_at = timezone.now() + timedelta(seconds=delay_s(event.attempts))
+    dead = event.attempts + 1 >= WebhookEvent.MAX_ATTEMPTS
+    return _mark(event, Status.DEAD if dead else Status.FAILED, error=error)
+
+
+def delay_s(attempts: int) -> int:
+    """Seconds before the next try after so many failed ones."""
+    return int(min(60 * 2**attempts, 3600))
+
+
+def _mark(event: WebhookEvent, status: WebhookEvent.Status, *, error: str = "") -> WebhookEvent.Status:
+    event.status, event.error, event.processed_at = status, error, timezone.now()
+    event.attempts += status != Status.RESOLVED
+    event.save(update_fields=["status", "error", "processed_at", "attempts", "due_at"])
+    return status
 
 
 @shared_task(name="providers.sweep")
 def sweep() -> int:
-    """Applies events whose wake-up was lost or whose receiver failed, up to five times."""
-    left = WebhookEvent.objects.filter(
-        signature_status="verified",
-        status__in=[WebhookEvent.Status.RECEIVED, WebhookEvent.Status.FAILED],
-        attempts__lt=MAX_ATTEMPTS,
-        received_at__lt=timezone.now() - FORGOTTEN_AFTER,
-    )
-    ids = list(left.values_list("id", flat=True)[:200])
+    """Applies events whose wake-up was lost, and again those whose receiver failed."""
+    due = WebhookEvent.objects.filter(status__in=OPEN, due_at__lte=timezone.now())
+    ids = list(due.values_list("id", flat=True)[:BATCH])
+    WebhookEvent.objects.filter(id__in=ids).update(due_at=timezone.now() + PATIENCE)
     for event_id in ids:
         apply_webhook.delay(str(event_id))
     return len(ids)

@@ -18,6 +18,7 @@ from myloware.kernel.requests import error_body
 from . import registry
 from .base import SignatureStatus
 from .models import WebhookEvent
+from .tasks import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,6 +77,7 @@ def _event(
         query=dict(query),
         raw_payload=body,
         signature_status=verdict,
+        due_at=timezone.now() + PATIENCE,
     )
 
 

@@ -6,19 +6,23 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.contrib import admin, messages
+from django.contrib.auth.decorators import permission_required
 from django.db.models import Count, Model
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
+from django.views.decorators.http import require_POST
 from pydantic import BaseModel
 
 from myloware.kernel.admin import ReadOnly
-from myloware.kernel.errors import MylowareError
+from myloware.kernel.errors import InvalidInput, MylowareError
 
-from . import services
-from .models import Approval, Artifact, Project, ProjectSocial, ProviderJob, Run, RunEvent, Social, Step
+from . import dispatch, jobs, services
+from .models import Approval, Artifact, Outbox, Project, ProjectSocial, ProviderJob, Run, RunEvent, Social, Step
 from .story import Story, dollars, took, with_standing, with_story
 
 if TYPE_CHECKING:
@@ -180,8 +184,7 @@ class RunAdmin(History[Run]):
         return reverse("run-page", args=[run.pk])
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Who may move runs: the right to change them, though nobody edits their rows."""
-        return request.user.has_perm("runs.change_run")
+        return may_operate(request)
 
     @admin.display(description="brief")
     def brief(self, run: Run) -> str:
@@ -290,6 +293,21 @@ def _cost(job: ProviderJob) -> str:
     return "" if job.cost_microusd is None else dollars(job.cost_microusd)
 
 
+def may_operate(request: HttpRequest) -> bool:
+    """Who may move runs: the right to change them, though nobody edits their rows."""
+    return request.user.has_perm("runs.change_run")
+
+
+def _page_url(request: HttpRequest) -> str:
+    """The address that was typed, or "" for "nothing was published". Raises ``InvalidInput`` for anything else."""
+    url = request.POST.get("url", "").strip()
+    if request.POST.get("found") == "nothing":
+        return ""
+    if not url.startswith(("https://", "http://")):
+        raise InvalidInput("Give the address of the published film, beginning with https://.")
+    return url
+
+
 # --- Rows of runs
 
 
@@ -348,14 +366,49 @@ class RunEventAdmin(OfRun[RunEvent]):
     ordering = ("-id",)
 
 
+class Unsettled(admin.SimpleListFilter):
+    """Publishes of which a person has to find out what became of them."""
+
+    title = "needs a person"
+    parameter_name = "unsettled"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [("yes", f"Yes ({jobs.unsettled().count()})")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ProviderJob]) -> QuerySet[ProviderJob]:
+        return queryset.filter(id__in=jobs.unsettled().values("id")) if self.value() else queryset
+
+
 @admin.register(ProviderJob)
 class ProviderJobAdmin(OfRun[ProviderJob]):
     list_display = ("kind", "index", "provider", "status", "its_run", "external_id", "cost", "error", "submitted_at")
-    list_filter = ("status", "provider", "kind")
+    list_filter = (Unsettled, "status", "provider", "kind")
     search_fields = ("=run__id", "=external_id", "error")
+    change_form_template = "admin/runs/providerjob/change_form.html"
     date_hierarchy = "created_at"
     exclude = ("request", "report", "cost_microusd")
     readonly_fields = ("cost", "request_json", "report_json")
+
+    def get_urls(self) -> list[URLPattern]:
+        settle = path("<uuid:job_id>/settle/", self.admin_site.admin_view(self.settle), name="runs_providerjob_settle")
+        return [settle, *super().get_urls()]
+
+    @method_decorator(permission_required("runs.change_run", raise_exception=True))
+    @method_decorator(require_POST)
+    def settle(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
+        """What a person found on the account: ``url`` of the film, or nothing."""
+        try:
+            jobs.settle_by_hand(job_id, url=_page_url(request), actor=request.user.get_username())
+            self.message_user(request, "Settled. The run goes on, or can be retried.", messages.SUCCESS)
+        except MylowareError as error:
+            self.message_user(request, error.message, messages.ERROR)
+        return redirect("admin:runs_providerjob_change", job_id)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        open_outcome = jobs.unsettled().filter(id=kwargs["obj"].id).exists() and may_operate(request)
+        return super().render_change_form(request, {**context, "unsettled": open_outcome}, *args, **kwargs)
 
     @admin.display(description="cost", ordering="cost_microusd")
     def cost(self, job: ProviderJob) -> str:
@@ -368,3 +421,23 @@ class ProviderJobAdmin(OfRun[ProviderJob]):
     @admin.display(description="report")
     def report_json(self, job: ProviderJob) -> SafeString:
         return pretty(job.report)
+
+
+@admin.register(Outbox)
+class OutboxAdmin(History[Outbox]):
+    """Wake-ups that the broker has not taken; a row that stays has a reason."""
+
+    list_display = ("__str__", "created_at", "due_at", "attempts", "error")
+    actions = ("send_again", "discard")
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return may_operate(request)
+
+    @admin.action(description="Send again", permissions=["operate"])
+    def send_again(self, request: HttpRequest, rows: QuerySet[Outbox]) -> None:
+        chosen = rows.count()
+        self.message_user(request, f"{dispatch.send_again(rows)} of {chosen} sent.")
+
+    @admin.action(description="Discard: nobody needs to be woken", permissions=["operate"])
+    def discard(self, request: HttpRequest, rows: QuerySet[Outbox]) -> None:
+        self.message_user(request, f"{rows.delete()[0]} discarded.")

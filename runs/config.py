@@ -10,15 +10,18 @@ class RunSettings(BaseSettings):
     """Runs."""
 
     lease_s: float = Field(
-        10, gt=0, le=300, description="a worker that is silent for so many seconds has lost its step"
+        8, gt=0, le=300, description="a worker that is silent for so many seconds has lost its step"
     )
-    sweep_s: float = Field(3, gt=0, le=300, description="seconds between two sweeps for lost work")
+    sweep_s: float = Field(2, gt=0, le=300, description="seconds between two sweeps for lost work")
     stage_limit_s: int = Field(900, ge=10, le=7200, description="hard time limit of one stage, in seconds")
     clips_deadline_s: int = Field(1800, ge=10, description="a clip that takes longer has failed, in seconds")
     render_deadline_s: int = Field(3600, ge=10, description="a render that takes longer has failed, in seconds")
     publish_deadline_s: int = Field(3600, ge=10, description="a publish that takes longer is escalated, in seconds")
     clips_in_flight: int = Field(4, ge=1, le=20, description="clip jobs of one run that the provider works on at once")
     clips_queued: int = Field(16, ge=1, le=100, description="clip jobs of one run that may wait behind those")
+    clip_retries: int = Field(
+        1, ge=0, le=5, description="times a clip that the provider failed to make is ordered anew without asking"
+    )
     poll_s: float = Field(15, gt=0, le=600, description="seconds after which a job without callback is asked about")
     submit_lease_s: float = Field(
         90, ge=10, le=600, description="a submission silent for so long has an unknown outcome"

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from myloware.kernel.errors import Conflict, MylowareError, OutcomeUnknown, ProviderUnavailable, RateLimited
 from providers import registry
-from providers.base import ClipOrder, Order, PublishOrder, RenderOrder, Report
+from providers.base import ClipOrder, Order, PublishOrder, RenderOrder, Report, State
 from providers.media.normalise import normalise
 from providers.media.poster import poster
 from providers.media.probe import probe
@@ -27,7 +27,7 @@ from providers.media.probe import probe
 from . import dispatch, services, store
 from .models import ProviderJob, Run, Step
 from .schemas import PublishDraft
-from .states import IN_FLIGHT_JOB, OPEN_JOB, JobStatus, StepStatus
+from .states import IN_FLIGHT_JOB, OPEN_JOB, JobStatus, RunStatus, StepStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -192,7 +192,7 @@ def refresh(job_id: UUID | str) -> None:
         elif report.state == "succeeded":
             _collect(job, report)
         else:
-            _finish(job, JobStatus.FAILED, error=report.error or "the provider gave no reason", report=report)
+            _failed(job, report)
     except (ProviderUnavailable, RateLimited) as error:
         log.warning("provider did not answer", extra={"job": str(job.id), "reason": error.message})
         _look_again(job)
@@ -305,6 +305,17 @@ def _published(job: ProviderJob, report: Report, folder: Path) -> list[dict[str,
 
 
 @transaction.atomic
+def _failed(job: ProviderJob, report: Report) -> None:
+    """Settles a job the provider failed at. A clip is ordered anew as often as the policy says; then people decide."""
+    if not _finish(job, JobStatus.FAILED, error=report.error or "the provider gave no reason", report=report):
+        return
+    job.refresh_from_db()
+    if job.kind == "clips" and job.run.active and job.retries < settings.RUNS.clip_retries:
+        services.order_anew(job)
+        services.note(job.run, job.step, f"clips {job.index}", old=JobStatus.FAILED, new=job.status, reason="retry")
+
+
+@transaction.atomic
 def _finish(job: ProviderJob, status: JobStatus, *, error: str = "", report: Report | None = None) -> bool:
     """Settles the job once; the run is locked first, as everywhere, so parallel callbacks queue up."""
     run = Run.objects.select_for_update(no_key=True).get(id=job.run_id)
@@ -325,6 +336,35 @@ def _finish(job: ProviderJob, status: JobStatus, *, error: str = "", report: Rep
         services.record_artifact(run=run, step=job.step, type=kind, metadata={"index": job.index, "error": error})
     dispatch.enqueue_task("jobs.settled", run.id, job.kind)
     return True
+
+
+# --- People
+
+
+@transaction.atomic
+def settle_by_hand(job_id: UUID | str, *, url: str, actor: str) -> None:
+    """Records what a person saw on the account: the film at ``url``, or, with "", that nothing was published.
+
+    The run then goes on, or stands failed and can be retried. Raises ``Conflict`` unless the job is a publish whose
+    outcome is open.
+    """
+    job = ProviderJob.objects.select_related("run", "step").get(id=job_id)
+    if job.kind != "publish" or job.status not in {JobStatus.SUBMITTED, JobStatus.UNKNOWN}:
+        raise Conflict(f"Only a publish whose outcome is open can be settled by hand; this {job.kind} is {job.status}.")
+    if not url:
+        _finish(job, JobStatus.FAILED, error=f"{actor} found that nothing was published")
+        return
+    seen = Report(state=State.SUCCEEDED, page_urls=(url,), raw={"settled_by": actor})
+    if _finish(job, JobStatus.SUCCEEDED, report=seen):
+        for artifact in _published(job, seen, Path()):
+            services.record_artifact(run=job.run, step=job.step, **artifact)
+
+
+def unsettled() -> QuerySet[ProviderJob]:
+    """Publishes that wait for a person: their run has given up waiting and nobody knows what became of them."""
+    return ProviderJob.objects.filter(
+        kind="publish", status__in=[JobStatus.SUBMITTED, JobStatus.UNKNOWN], run__status=RunStatus.FAILED
+    )
 
 
 # --- Callbacks and the sweep

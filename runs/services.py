@@ -1,7 +1,7 @@
 """The only writer of runs and steps.
 
-One function is one transaction: lock the run, then its step; change; write the audit line; announce and enqueue on
-commit. Nothing here calls a provider or a model.
+One function is one transaction: lock the run, then its step; change; write the audit line and what is to be woken.
+Nothing here calls a provider or a model.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from myloware.kernel.errors import Conflict, NotFound, UnprocessableInput
 
 from . import dispatch, signals
-from .models import Approval, Artifact, Project, Run, RunEvent, Step
+from .models import Approval, Artifact, Project, ProviderJob, Run, RunEvent, Step
 from .schemas import GraphSpec, PlannedStep, PublishDraft, RunInput, RunOptions, RunPayload, RunResult
 from .states import (
     ACTIVE_RUN,
@@ -40,12 +40,15 @@ from .states import (
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from django.dispatch import Signal
-
 log = logging.getLogger(__name__)
 
 # A step whose worker dies this often is what kills the worker.
 MAX_ATTEMPTS = 5
+LATE_JOB = "the provider did not finish in time; retry, or cancel the run"
+LATE = {
+    "publish": "nobody knows whether the film was published; look at the account, then settle the publish job in the "
+    "admin. A retry only goes on asking."
+}
 # What a reviewer may change in a draft. The film and the account are decided by the run.
 EDITABLE = ("title", "caption", "tags")
 
@@ -185,7 +188,7 @@ def _park(run: Run, step: Step, *, actor: str) -> None:
     if step.kind == "gate":
         shown = digest_of(step)
         record_artifact(run=run, step=step, type="hitl.request", metadata={"gate": step.name, "digest": shown})
-        _announce(signals.gate_opened, run_id=run.id, step_id=step.id)
+        signals.gate_opened.send(Run, run_id=run.id, step_id=step.id)
     else:
         _settle(run, step, actor=actor)
 
@@ -195,9 +198,18 @@ def settle(run_id: UUID | str) -> bool:
     """Ends the wait the run stands at when all its jobs are done; False when it still has to wait."""
     run = _locked_run(run_id)
     step = run.cursor()
-    if step is None or step.kind != "wait" or step.status != StepStatus.WAITING:
+    if step is None or step.kind != "wait":
         return False
-    return _settle(run, step, actor="provider")
+    if step.status == StepStatus.FAILED and _came_late(run, step):
+        _renew(run, step, actor="provider", reason="the result came after all")
+        return True
+    return step.status == StepStatus.WAITING and _settle(run, step, actor="provider")
+
+
+def _came_late(run: Run, step: Step) -> bool:
+    """Whether all is there by now that a failed wait has waited for."""
+    jobs = list(current_jobs(run, step.name))
+    return run.status == RunStatus.FAILED and all(job.status == JobStatus.SUCCEEDED for job in jobs) and bool(jobs)
 
 
 def _settle(run: Run, step: Step, *, actor: str) -> bool:
@@ -221,7 +233,7 @@ def expire(step_id: UUID | str, *, now: datetime) -> bool:
     if step.kind != "wait" or step.status != StepStatus.WAITING or step.deadline is None or step.deadline > now:
         return False
     if not _settle(run, step, actor="sweep"):
-        _fail(run, step, "the provider did not finish in time; retry, or cancel the run", actor="sweep")
+        _fail(run, step, LATE.get(step.name, LATE_JOB), actor="sweep")
     return True
 
 
@@ -289,7 +301,6 @@ def _decide(run: Run, step: Step, decision: Decision) -> Approval:
         metadata={"gate": step.name, "verdict": decision.verdict, "actor": decision.actor, "comment": decision.comment},
     )
     {Verdict.APPROVE: _approve, Verdict.REJECT: _reject, Verdict.REVISE: _revise}[decision.verdict](run, step, decision)
-    _announce(signals.gate_decided, run_id=run.id, step_id=step.id)
     return approval
 
 
@@ -369,17 +380,27 @@ def retry(run_id: UUID | str, *, actor: str) -> Run:
     if run.status != RunStatus.FAILED or step is None or step.status != StepStatus.FAILED:
         raise Conflict(f"Nothing failed that could be retried: the run is {run.status}.", status=run.status)
     for job in current_jobs(run, step.name).filter(status=JobStatus.FAILED):
-        job.status, job.error, job.external_id, job.finished_at = JobStatus.INTENT, "", "", None
-        job.retries += 1
-        job.save(update_fields=["status", "error", "external_id", "finished_at", "retries"])
+        order_anew(job)
+    _renew(run, step, actor=actor, reason="retry")
+    return run
+
+
+def _renew(run: Run, step: Step, *, actor: str, reason: str) -> None:
+    """Sends a failed step to work again."""
     step.retries += 1
     step.error, step.finished_at, step.started_at, step.lease_until = "", None, None, None
-    _move_step(run, step, StepStatus.PENDING, reason="retry", actor=actor)
-    _move_run(run, RunStatus.RUNNING, reason="retry", actor=actor)
+    _move_step(run, step, StepStatus.PENDING, reason=reason, actor=actor)
+    _move_run(run, RunStatus.RUNNING, reason=reason, actor=actor)
     run.reason, run.finished_at = "", None
     run.save(update_fields=["reason", "finished_at", "updated_at"])
     dispatch.enqueue(run)
-    return run
+
+
+def order_anew(job: ProviderJob) -> None:
+    """Makes an intent of a failed job, under a fresh key, in the caller's transaction."""
+    job.status, job.error, job.external_id, job.finished_at = JobStatus.INTENT, "", "", None
+    job.retries += 1
+    job.save(update_fields=["status", "error", "external_id", "finished_at", "retries"])
 
 
 @transaction.atomic
@@ -553,7 +574,7 @@ def _end(run: Run, new: RunStatus, *, reason: str, actor: str) -> None:
     run.reason, run.finished_at = reason, timezone.now()
     run.save(update_fields=["reason", "finished_at"])
     _move_run(run, new, reason=reason, actor=actor)
-    _announce(signals.run_ended, run_id=run.id)
+    signals.run_ended.send(Run, run_id=run.id)
 
 
 def _cancel_jobs(run: Run) -> None:
@@ -566,7 +587,3 @@ def note(
     """Appends one line to the run's history, in the caller's transaction."""
     log.info("%s: %s -> %s", subject, old or "-", new, extra={"runId": str(run.id), "actor": actor, "reason": reason})
     RunEvent.objects.create(run=run, step=step, subject=subject, old=old, new=new, reason=reason, actor=actor)
-
-
-def _announce(signal: Signal, **ids: UUID) -> None:
-    transaction.on_commit(lambda: signal.send_robust(sender=Run, **ids), robust=True)

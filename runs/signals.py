@@ -1,4 +1,7 @@
-"""What the engine announces, after commit, to whoever stands above it. Signals carry ids only."""
+"""What the engine announces to whoever stands above it, in the transaction of the change. Signals carry ids only.
+
+A receiver writes rows, such as a wake-up (``dispatch.enqueue_task``), and nothing else: it would hold the run's lock.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,5 @@ from django.dispatch import Signal
 
 # run_id: UUID, step_id: UUID. A person has to decide.
 gate_opened = Signal()
-# run_id: UUID, step_id: UUID. Somebody decided; open invitations to decide are void.
-gate_decided = Signal()
 # run_id: UUID. The run has reached a final status.
 run_ended = Signal()

@@ -18,7 +18,7 @@ from myloware.kernel.logging import log_context
 from personas.registry import PERSONAS
 
 from . import crew, jobs, services, sweeps
-from .dispatch import enqueue_task
+from .dispatch import due, enqueue_task, relay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,7 +134,7 @@ def sweep() -> dict[str, int]:
     stranded = jobs.stranded()
     for run_id, kind in stranded:
         enqueue_task("jobs.submit", run_id, kind)
-    found |= {"jobs": len(silent), "intents": len(stranded)}
+    found |= {"jobs": len(silent), "intents": len(stranded), "outbox": relay(due(now))}
     if any(found.values()):
         log.info("sweep found work", extra=found)
     return found

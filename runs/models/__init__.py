@@ -1,5 +1,17 @@
 from .artifact import Artifact, ProviderJob
+from .outbox import Outbox
 from .project import Project, ProjectSocial, Social
 from .run import Approval, Run, RunEvent, Step
 
-__all__ = ["Approval", "Artifact", "Project", "ProjectSocial", "ProviderJob", "Run", "RunEvent", "Social", "Step"]
+__all__ = [
+    "Approval",
+    "Artifact",
+    "Outbox",
+    "Project",
+    "ProjectSocial",
+    "ProviderJob",
+    "Run",
+    "RunEvent",
+    "Social",
+    "Step",
+]

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.utils import timezone
 
+from myloware.kernel.errors import Conflict
 from providers import registry
 from providers.kieai.adapter import sign
 from providers.models import WebhookEvent
 from providers.signals import provider_reported
-from providers.tasks import apply_webhook
+from providers.tasks import apply_webhook, replay, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,25 +106,77 @@ def test_a_shotstack_callback_needs_the_url_we_gave(client: Client, heard: list[
     assert heard == [{"provider": "shotstack", "external_id": "r1", "reference": job}]
 
 
-def test_a_failing_receiver_leaves_its_reason_and_can_be_replayed(
-    client: Client, settings: Settings, heard: list[dict[str, Any]]
-) -> None:
+@pytest.fixture
+def deaf() -> Iterator[None]:
+    """A receiver that fails."""
+
     def fail(sender: object, **_: Any) -> None:
         raise RuntimeError("not now")
 
+    provider_reported.connect(fail)
+    yield
+    provider_reported.disconnect(fail)
+
+
+def test_a_failing_receiver_leaves_its_reason_and_is_tried_later_and_later(
+    client: Client, settings: Settings, deaf: None
+) -> None:
     deliver(client, settings)
     event = WebhookEvent.objects.get()
-    provider_reported.connect(fail)
-    try:
-        with pytest.raises(RuntimeError):
-            apply_webhook(str(event.id))
-    finally:
-        provider_reported.disconnect(fail)
-    event.refresh_from_db()
-    assert (event.status, event.attempts, event.error) == ("failed", 1, "RuntimeError: not now")
+    for attempt in range(1, WebhookEvent.MAX_ATTEMPTS):
+        assert apply_webhook(str(event.id)) == "failed"
+        event.refresh_from_db()
+        wait_s = (event.due_at - timezone.now()).total_seconds()
+        assert (event.attempts, event.error) == (attempt, "RuntimeError: not now")
+        assert wait_s == pytest.approx(min(60 * 2 ** (attempt - 1), 3600), abs=2)
+    assert apply_webhook(str(event.id)) == "dead"
+    assert apply_webhook(str(event.id)) == "nothing to do"
+
+
+def test_the_sweep_leaves_an_event_its_delay(client: Client, settings: Settings, deaf: None) -> None:
+    deliver(client, settings)
+    event = WebhookEvent.objects.get()
+    assert sweep() == 0
+    WebhookEvent.objects.update(due_at=timezone.now())
+    assert sweep() == 1
     apply_webhook(str(event.id))
+    assert sweep() == 0
+
+
+def test_a_replay_really_processes_the_event_and_a_failing_one_keeps_it(
+    client: Client, settings: Settings, heard: list[dict[str, Any]], deaf: None
+) -> None:
+    deliver(client, settings)
+    event = WebhookEvent.objects.get()
+    WebhookEvent.objects.update(status="dead", attempts=8)
     event.refresh_from_db()
-    assert (event.status, event.attempts) == ("processed", 2)
+    assert replay(event) == "dead"
+    assert WebhookEvent.objects.get().attempts == 9
+
+
+def test_a_replayed_event_is_processed_once(client: Client, settings: Settings, heard: list[dict[str, Any]]) -> None:
+    deliver(client, settings)
+    WebhookEvent.objects.update(status="dead", attempts=8)
+    assert replay(WebhookEvent.objects.get()) == "processed"
+    assert len(heard) == 1
+    assert apply_webhook(str(WebhookEvent.objects.get().id)) == "nothing to do"
+
+
+def test_a_refused_event_cannot_be_replayed(client: Client, settings: Settings) -> None:
+    deliver(client, settings, secret="somebody else's")
+    with pytest.raises(Conflict, match="refused when it came"):
+        replay(WebhookEvent.objects.get())
+
+
+def test_the_admin_replays_and_resolves(admin_client: Client, settings: Settings, deaf: None) -> None:
+    deliver(admin_client, settings)
+    event = WebhookEvent.objects.get()
+    WebhookEvent.objects.update(status="dead", attempts=8)
+    chosen = {"_selected_action": [str(event.id)]}
+    page = admin_client.post("/admin/providers/webhookevent/", {"action": "replay_events", **chosen}, follow=True)
+    assert "not now" in page.content.decode()
+    admin_client.post("/admin/providers/webhookevent/", {"action": "resolve_events", **chosen})
+    assert WebhookEvent.objects.get().status == "resolved"
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from django.utils import timezone
 
-from myloware.kernel.errors import InvalidInput, Misconfigured, RateLimited
+from myloware.kernel.errors import Conflict, InvalidInput, Misconfigured, RateLimited
 from personas.ports import PublishRequest
+from providers.base import Report, State
 from runs import jobs, services, store
 from runs.models import ProviderJob, Run
 from runs.ports import Desk
@@ -19,6 +20,8 @@ from runs.states import JobStatus, RunStatus, Verdict
 from .journey import IDEAS, approve, ask_all, park, stage, to_clips, to_draft, to_film, videos
 
 if TYPE_CHECKING:
+    from django.test import Client
+
     from .conftest import MakeRun
 
 
@@ -190,3 +193,90 @@ def test_a_clip_whose_answer_was_lost_is_found_by_its_callback(run: Run) -> None
 def test_a_callback_for_nobody_changes_nothing(run: Run) -> None:
     jobs.reported("kieai", "unheard-of", None)
     jobs.reported("kieai", None, None)
+
+
+def fail_clip(run: Run, index: int) -> ProviderJob:
+    """The provider reports that it could not make the clip."""
+    job = run.jobs.get(kind="clips", index=index)
+    ProviderJob.objects.filter(id=job.id).update(lease_until=None)
+    jobs._failed(job, Report(state=State.FAILED, error="the model was too busy"))
+    job.refresh_from_db()
+    return job
+
+
+def test_a_clip_the_provider_failed_to_make_is_ordered_anew_once(run: Run) -> None:
+    to_clips(run)
+    first = run.jobs.get(kind="clips", index=1).key
+    job = fail_clip(run, 1)
+    assert (job.status, job.retries) == (JobStatus.INTENT, 1)
+    assert job.key != first
+    jobs.submit_ready(run.id, "clips")
+    assert fail_clip(run, 1).status == JobStatus.FAILED
+    assert run.jobs.get(kind="clips", index=0).status != JobStatus.FAILED
+
+
+def lost_publish(run: Run) -> ProviderJob:
+    """A publish whose answer was lost, and whose run has given up waiting."""
+    to_draft(run)
+    approve(run)
+    park(run)
+    jobs.submit_ready(run.id, "publish")
+    job = run.jobs.get(kind="publish")
+    ProviderJob.objects.filter(id=job.id).update(status=JobStatus.UNKNOWN, external_id="", lease_until=None)
+    step = run.cursor()
+    assert step is not None
+    assert services.expire(step.id, now=timezone.now() + timedelta(days=1))
+    run.refresh_from_db()
+    assert run.status == RunStatus.FAILED
+    assert "nobody knows whether the film was published" in run.reason
+    assert list(jobs.unsettled()) == [job]
+    return job
+
+
+def test_a_person_says_where_the_film_is_and_the_run_ends_well(run: Run) -> None:
+    job = lost_publish(run)
+    jobs.settle_by_hand(job.id, url="https://www.tiktok.com/@demo/video/1", actor="bob")
+    services.settle(run.id)
+    park(run)
+    run.refresh_from_db()
+    assert (run.status, run.result.publish_urls) == (RunStatus.SUCCEEDED, ("https://www.tiktok.com/@demo/video/1",))
+    with pytest.raises(Conflict, match="succeeded"):
+        jobs.settle_by_hand(job.id, url="", actor="bob")
+
+
+def test_a_person_says_nothing_was_published_and_a_retry_sends_it_under_a_fresh_key(run: Run) -> None:
+    job = lost_publish(run)
+    jobs.settle_by_hand(job.id, url="", actor="bob")
+    assert services.settle(run.id) is False
+    services.retry(run.id, actor="bob")
+    fresh = ProviderJob.objects.get(id=job.id)
+    assert (fresh.status, fresh.key == job.key) == (JobStatus.INTENT, False)
+
+
+def test_a_retry_of_a_publish_that_may_have_happened_only_asks_again(run: Run) -> None:
+    job = lost_publish(run)
+    services.retry(run.id, actor="bob")
+    park(run)
+    jobs.submit_ready(run.id, "publish")
+    job.refresh_from_db()
+    assert (job.status, job.retries) == (JobStatus.UNKNOWN, 0)
+
+
+def test_a_result_that_comes_late_takes_the_run_on(run: Run) -> None:
+    lost_publish(run)
+    ask_all(run)
+    park(run)
+    run.refresh_from_db()
+    assert run.status == RunStatus.SUCCEEDED
+
+
+def test_the_admin_asks_what_became_of_a_publish(admin_client: Client, run: Run) -> None:
+    job = lost_publish(run)
+    page = f"/admin/runs/providerjob/{job.id}/"
+    assert "Yes (1)" in admin_client.get("/admin/runs/providerjob/", {"unsettled": "yes"}).content.decode()
+    assert "Nobody knows" in admin_client.get(f"{page}change/").content.decode()
+    wrong = admin_client.post(f"{page}settle/", {"found": "film", "url": "somewhere"}, follow=True)
+    assert "beginning with https://" in wrong.content.decode()
+    admin_client.post(f"{page}settle/", {"found": "film", "url": "https://www.tiktok.com/@demo/video/1"})
+    job.refresh_from_db()
+    assert (job.status, job.report) == (JobStatus.SUCCEEDED, {"settled_by": "admin"})
