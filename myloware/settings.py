@@ -139,7 +139,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "runs"
-CELERY_TASK_ROUTES = {"media.*": {"queue": "media"}}
+CELERY_TASK_ROUTES = {"media.*": {"queue": "media"}, "*.sweep": {"queue": "control"}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_SEND_TASK_EVENTS = True
 CELERY_TASK_SEND_SENT_EVENT = True
@@ -149,7 +149,11 @@ CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 5
 CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Redelivery is only a second net (the sweep is the first); it must come after the hard limit.
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": CELERY_TASK_TIME_LIMIT + 60}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": CELERY_TASK_TIME_LIMIT + 60,
+    # In the order in which a worker names its queues: what finds lost work must not wait behind the work.
+    "queue_order_strategy": "priority",
+}
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     name: {"task": name, "schedule": timedelta(seconds=RUNS.sweep_s), "options": {"expires": RUNS.sweep_s * 4}}
     for name in ("runs.sweep", "providers.sweep")

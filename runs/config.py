@@ -23,6 +23,3 @@ class RunSettings(BaseSettings):
         1, ge=0, le=5, description="times a clip that the provider failed to make is ordered anew without asking"
     )
     poll_s: float = Field(15, gt=0, le=600, description="seconds after which a job without callback is asked about")
-    submit_lease_s: float = Field(
-        90, ge=10, le=600, description="a submission silent for so long has an unknown outcome"
-    )

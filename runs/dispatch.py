@@ -32,14 +32,16 @@ log = logging.getLogger(__name__)
 # Who takes a row to send it has so long; then another may.
 SENDING = timedelta(seconds=5)
 BATCH = 500
+# Workers empty this queue before any other (settings: CELERY_BROKER_TRANSPORT_OPTIONS).
+URGENT = "control"
 Link = tuple[str, list[str]]
 
 
-def enqueue(run: Run) -> None:
+def enqueue(run: Run, *, urgent: bool = False) -> None:
     """Wakes the run's next segment, one chain of links up to and including the next park."""
     steps = list(run.steps.filter(status__in=run.steps.model.UNDONE))
     if steps and steps[0].status in {StepStatus.PENDING, StepStatus.RUNNING}:
-        _write([_link(step) for step in steps[: segment([step.kind for step in steps])]])
+        _write([_link(step) for step in steps[: segment([step.kind for step in steps])]], urgent=urgent)
 
 
 def enqueue_task(name: str, *ids: UUID | str) -> None:
@@ -52,8 +54,8 @@ def _link(step: Step) -> Link:
     return name, [str(step.run_id), str(step.id)]
 
 
-def _write(links: list[Link]) -> None:
-    row = Outbox.objects.create(links=links)
+def _write(links: list[Link], *, urgent: bool = False) -> None:
+    row = Outbox.objects.create(links=links, urgent=urgent)
     # A broker that is away must not fail the caller: the next relay sends the row.
     transaction.on_commit(lambda: relay([row]), robust=True)
 
@@ -86,7 +88,9 @@ def _take(row: Outbox) -> bool:
 def _send(row: Outbox) -> bool:
     links = [current_app.signature(name, args=args, immutable=True) for name, args in row.links]
     try:
-        chain(*links).apply_async()
+        segment_of_work = chain(*links)
+        # Only the first link is urgent; the others take the way of their names.
+        segment_of_work.apply_async(queue=URGENT) if row.urgent else segment_of_work.apply_async()
     except OperationalError:
         Outbox.objects.filter(id=row.id).update(due_at=row.due_at)
         raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from providers.media.poster import poster
 from providers.media.probe import probe
 
 from . import dispatch, services, store
+from .lease import kept
 from .models import ProviderJob, Run, Step
 from .schemas import PublishDraft
 from .states import IN_FLIGHT_JOB, OPEN_JOB, JobStatus, RunStatus, StepStatus
@@ -80,7 +82,18 @@ def _intent(step: Step, kind: str, index: int, request: dict[str, Any], job: Pro
 def submit_ready(run_id: UUID | str, kind: str) -> None:
     """Sends the run's intents of ``kind``, as many as may be in flight."""
     while job := _take(run_id, kind):
-        _submit(job)
+        with kept(partial(_extend, job.id)):
+            _submit(job)
+
+
+def _extend(job_id: UUID) -> bool:
+    """Keeps a job that is being placed or collected; False when that is over."""
+    lease_until = timezone.now() + _lease()
+    return bool(ProviderJob.objects.filter(id=job_id, lease_until__isnull=False).update(lease_until=lease_until))
+
+
+def _lease() -> timedelta:
+    return timedelta(seconds=settings.RUNS.lease_s)
 
 
 @transaction.atomic
@@ -94,7 +107,7 @@ def _take(run_id: UUID | str, kind: str) -> ProviderJob | None:
         return None
     now = timezone.now()
     job.status = JobStatus.SUBMITTING
-    job.lease_until = now + timedelta(seconds=settings.RUNS.submit_lease_s)
+    job.lease_until = now + _lease()
     job.deadline = now + timedelta(seconds=getattr(settings.RUNS, f"{kind}_deadline_s"))
     job.poll_at = job.lease_until
     job.save(update_fields=["status", "lease_until", "deadline", "poll_at"])
@@ -183,8 +196,12 @@ def _unknown(job: ProviderJob, error: OutcomeUnknown) -> None:
 def refresh(job_id: UUID | str) -> None:
     """Asks the provider about a job and keeps what it finished; a second caller at the same time does nothing."""
     job = _hold(job_id)
-    if job is None:
-        return
+    if job is not None:
+        with kept(partial(_extend, job.id)):
+            _refresh(job)
+
+
+def _refresh(job: ProviderJob) -> None:
     try:
         report = _ask(job)
         if report is None or report.state == "accepted":
@@ -209,7 +226,7 @@ def _hold(job_id: UUID | str) -> ProviderJob | None:
     free = ProviderJob.objects.filter(
         Q(lease_until=None) | Q(lease_until__lt=now), id=job_id, status__in=[JobStatus.SUBMITTED, JobStatus.UNKNOWN]
     )
-    if not free.update(lease_until=now + timedelta(seconds=settings.RUNS.submit_lease_s)):
+    if not free.update(lease_until=now + _lease()):
         return None
     return ProviderJob.objects.select_related("run", "step").get(id=job_id)
 

@@ -20,7 +20,7 @@ def lost_runs(now: datetime) -> int:
     for run in runs:
         # updated_at is when somebody last moved or woke the run; the next sweep leaves it a while to start.
         run.save(update_fields=["updated_at"])
-        dispatch.enqueue(run)
+        dispatch.enqueue(run, urgent=True)
     return len(runs)
 
 

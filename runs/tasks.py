@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
 from myloware.kernel.errors import MylowareError
@@ -19,10 +16,9 @@ from personas.registry import PERSONAS
 
 from . import crew, jobs, services, sweeps
 from .dispatch import due, enqueue_task, relay
+from .lease import kept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .models import Step
 
 log = logging.getLogger(__name__)
@@ -33,7 +29,7 @@ def _stage(run_id: str, step_id: str) -> str:
         step = services.claim(step_id)
         if step is None:
             return "nothing to claim"
-        with _heartbeat(step):
+        with kept(lambda: services.heartbeat(step)):
             output = _perform(step)
         return "done" if services.complete(step, output) else "taken over"
 
@@ -50,26 +46,6 @@ def _perform(step: Step) -> dict[str, object]:
     except Exception as error:
         services.fail(step, f"unexpected {type(error).__name__}: {error}")
         raise
-
-
-@contextmanager
-def _heartbeat(step: Step) -> Iterator[None]:
-    """Keeps the lease while the work goes on; a killed process stops beating and loses it."""
-    stop = threading.Event()
-
-    def beat() -> None:
-        while not stop.wait(settings.RUNS.lease_s / 3):
-            if not services.heartbeat(step):
-                break
-        connection.close()
-
-    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 for _name in PERSONAS:

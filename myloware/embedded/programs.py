@@ -55,15 +55,15 @@ class Plan:
 
 def preparation(plan: Plan) -> Program:
     """Tables and fixtures; ends when they are there."""
-    return _python("prepare", plan, "manage.py", "prepare")
+    return python("prepare", plan, "manage.py", "prepare")
 
 
 def processes(plan: Plan) -> tuple[Program, ...]:
     """Web, worker, beat, Flower and, in local mode, the simulators. All need migrated tables."""
     counts = str(_emptied(plan.data_dir / "metrics"))
-    counted = (_with_env(program, PROMETHEUS_MULTIPROC_DIR=counts) for program in (_web(plan), _worker(plan)))
-    simulators = (_simulators(plan),) if plan.simulators_port else ()
-    return (*counted, _beat(plan), _flower(plan), *simulators)
+    counted = (_with_env(program, PROMETHEUS_MULTIPROC_DIR=counts) for program in (web(plan), worker(plan)))
+    outside = (simulators(plan),) if plan.simulators_port else ()
+    return (*counted, beat(plan), flower(plan), *outside)
 
 
 def answers(port: int, path: str) -> bool:
@@ -78,41 +78,42 @@ def answers(port: int, path: str) -> bool:
         connection.close()
 
 
-def _web(plan: Plan) -> Program:
+def web(plan: Plan) -> Program:
     serve = ("-m", "uvicorn", "myloware.asgi:application", "--host", HOST, "--port", str(plan.port))
     # Django knows no lifespan events; open event streams would otherwise hold up the end.
     brief = ("--no-access-log", "--log-level", "warning", "--lifespan", "off", "--timeout-graceful-shutdown", "3")
-    return replace(_python("web", plan, *serve, *brief), ready=partial(answers, plan.port, "/health"))
+    return replace(python("web", plan, *serve, *brief), ready=partial(answers, plan.port, "/health"))
 
 
-def _worker(plan: Plan) -> Program:
+def worker(plan: Plan, *, name: str = "worker", app: str = "myloware") -> Program:
     # One worker has nobody to talk to before it starts.
     alone = ("--without-gossip", "--without-mingle")
-    options = ("-Q", "runs,media", "-c", str(plan.workers), "-n", "worker@%h", "--loglevel", "INFO")
-    program = _python("worker", plan, *_CELERY, "-A", "myloware", "worker", *options, *alone)
+    options = ("-Q", "control,runs,media", "-c", str(plan.workers), "-n", f"{name}@%h", "--loglevel", "INFO")
+    program = python(name, plan, *_CELERY, "-A", app, "worker", *options, *alone)
     # Soft shutdown: running tasks get worker_soft_shutdown_timeout to end, then they are handed back.
     return replace(program, stop_signals=(signal.SIGQUIT,))
 
 
-def _beat(plan: Plan) -> Program:
+def beat(plan: Plan) -> Program:
     schedule = ("--schedule", str(plan.data_dir / "beat-schedule"), "--loglevel", "WARNING")
-    program = _python("beat", plan, *_CELERY, "-A", "myloware.embedded.clock", "beat", *schedule)
+    program = python("beat", plan, *_CELERY, "-A", "myloware.embedded.clock", "beat", *schedule)
     return _with_env(program, **_WITHOUT_DJANGO)
 
 
-def _flower(plan: Plan) -> Program:
+def flower(plan: Plan) -> Program:
     listen = (f"--address={HOST}", f"--port={plan.flower_port}", "--logging=error")
-    program = _python("flower", plan, *_CELERY, "flower", *listen)
+    program = python("flower", plan, *_CELERY, "flower", *listen)
     # Not as arguments: every user of the machine sees those.
     secrets = {"CELERY_BROKER_URL": plan.broker_url, "FLOWER_BASIC_AUTH": f"{ADMIN}:{plan.admin_password}"}
     return _with_env(program, **_WITHOUT_DJANGO, **secrets)
 
 
-def _simulators(plan: Plan) -> Program:
-    return _python("simulators", plan, "manage.py", "simulators", "--port", str(plan.simulators_port))
+def simulators(plan: Plan) -> Program:
+    return python("simulators", plan, "manage.py", "simulators", "--port", str(plan.simulators_port))
 
 
-def _python(name: str, plan: Plan, *arguments: str) -> Program:
+def python(name: str, plan: Plan, *arguments: str) -> Program:
+    """``python ARGUMENTS`` in the project's folder."""
     # Never a console script: its first line cannot name an interpreter in a path with a space.
     return Program(name, (sys.executable, *arguments), env=_ENV, cwd=plan.base_dir)
 

@@ -35,6 +35,10 @@ def _always() -> bool:
     return True
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Program:
     """What to run, and how it is to be treated."""
@@ -98,9 +102,9 @@ class Supervisor:
                 raise Misconfigured(f"Not ready after {timeout_s:.0f} s: {names}. Its last lines above say why.")
             time.sleep(POLL_S if waiting else 0)
 
-    def watch(self) -> None:
-        """Restarts whatever dies, for ever; ends by the exception that a signal handler raises."""
-        while True:
+    def watch(self, until: Callable[[], bool] = _never) -> None:
+        """Restarts whatever dies; for ever, unless ``until`` says so or a signal handler raises."""
+        while not until():
             for child in self._children():
                 if child.revive():
                     self._note()

@@ -13,6 +13,7 @@ class Outbox(models.Model):
     MAX_ATTEMPTS = 5
 
     links = models.JSONField(help_text="[[task name, [id, ...]], ...]")
+    urgent = models.BooleanField(default=False, help_text="a lost run: it has waited already, and passes the others")
     due_at = models.DateTimeField(default=timezone.now)
     attempts = models.PositiveIntegerField(default=0, help_text="times the broker was there and refused it")
     error = models.TextField(blank=True)

@@ -1,0 +1,35 @@
+"""A lease that lives as long as its holder does."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@contextmanager
+def kept(extend: Callable[[], bool]) -> Iterator[None]:
+    """Calls ``extend`` three times within each lease while the work goes on, and ends when it says that it is lost.
+
+    A killed process stops beating, so its work is somebody else's within ``lease_s`` seconds, however long it may take.
+    """
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(settings.RUNS.lease_s / 3) and extend():
+            pass
+        connection.close()
+
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
