@@ -33,7 +33,7 @@ def environment(folder: Path, order: Order) -> dict[str, str]:
         "POLL_S": "3",
         "CLIPS_DEADLINE_S": "30",
         "RENDER_DEADLINE_S": "30",
-        "PUBLISH_DEADLINE_S": "30",
+        "PUBLISH_DEADLINE_S": "120",
         "CHAOS_ORDER": order.model_dump_json(),
     }
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from .order import Order
 
-# Seconds between two of the faults that hit a whole server, and how long they go on at the most: then all must end.
-PAUSE_S = (4.0, 9.0)
+# Seconds from one fault that hits a whole server, when all is up again, to the next.
+PAUSE_S = (10.0, 20.0)
 # Of each worker.
 PROCESSES = 2
 

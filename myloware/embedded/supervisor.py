@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 POLL_S = 0.05
 LONGEST_PAUSE_S = 30.0
-STABLE_AFTER_S = 60.0
+STABLE_AFTER_S = 10.0
 """A program that ran so long has recovered: its next failure counts as the first."""
 
 Say = Callable[[str, str], None]
