@@ -96,12 +96,15 @@ class Event:
 class Adapter(Protocol):
     """How one service is spoken to.
 
+    ``estimate`` is what an order, given by its fields, will cost in micro-dollars; it asks nobody.
     ``submit`` and ``status`` raise ``ProviderRefused``, ``ProviderUnavailable``, ``RateLimited`` or ``OutcomeUnknown``.
     """
 
     name: str
     # The service keeps our key: placing the same order twice makes one job.
     idempotent: bool
+
+    def estimate(self, request: Mapping[str, Any]) -> int: ...
 
     def submit(self, order: Any, *, key: str, callback_url: str | None) -> Submission: ...
 

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 from pydantic import BaseModel
 
 from myloware.kernel.admin import ReadOnly
-from myloware.kernel.errors import InvalidInput, MylowareError
+from myloware.kernel.errors import Conflict, InvalidInput, MylowareError
 
 from . import dispatch, jobs, services
 from .models import Approval, Artifact, Outbox, Project, ProjectSocial, ProviderJob, Run, RunEvent, Social, Step
@@ -167,6 +167,7 @@ class RunAdmin(History[Run]):
     actions = ("retry_runs", "resume_runs", "cancel_runs")
     fieldsets = (
         (None, {"fields": ("brief", "project", "state", "stands_at", "reason", "user_id", "took", "spent")}),
+        ("Family", {"fields": ("forked_from",)}),
         ("Times", {"fields": ("created_at", "updated_at", "finished_at")}),
         ("Data", {"fields": ("id", "payload_json", "result_json")}),
     )
@@ -242,11 +243,11 @@ class RunAdmin(History[Run]):
     @admin.action(description="Retry what failed", permissions=["operate"])
     def retry_runs(self, request: HttpRequest, runs: QuerySet[Run]) -> None:
         actor = request.user.get_username()
-        self._each(request, runs, lambda run_id: services.retry(run_id, actor=actor), "sent to work again")
+        _each(self, request, runs, lambda run: services.retry(run.id, actor=actor), "sent to work again")
 
     @admin.action(description="Wake (harmless: sends a lost wake-up again)", permissions=["operate"])
     def resume_runs(self, request: HttpRequest, runs: QuerySet[Run]) -> None:
-        self._each(request, runs, services.resume, "woken")
+        _each(self, request, runs, lambda run: services.resume(run.id), "woken")
 
     @admin.action(description="Cancel for good", permissions=["operate"])
     def cancel_runs(self, request: HttpRequest, runs: QuerySet[Run]) -> HttpResponse | None:
@@ -254,20 +255,24 @@ class RunAdmin(History[Run]):
             return _ask_before_cancel(self, request, runs)
         actor = request.user.get_username()
         reason = f"cancelled by {actor}"
-        self._each(request, runs, lambda run_id: services.cancel(run_id, actor=actor, reason=reason), "cancelled")
+        _each(self, request, runs, lambda run: services.cancel(run.id, actor=actor, reason=reason), "cancelled")
         return None
 
-    def _each(self, request: HttpRequest, runs: QuerySet[Run], do: Callable[[UUID], Run], done: str) -> None:
-        """Does it to every run by itself: one that refuses does not hold up the others."""
-        moved = 0
-        for run in runs:
-            try:
-                do(run.id)
-                moved += 1
-            except MylowareError as error:
-                self.message_user(request, f"{run}: {error.message}", messages.ERROR)
-        if moved:
-            self.message_user(request, f"{moved} {'run' if moved == 1 else 'runs'} {done}.", messages.SUCCESS)
+
+def _each(
+    site: admin.ModelAdmin[M], request: HttpRequest, rows: QuerySet[M], do: Callable[[M], object], done: str
+) -> None:
+    """Does it to every row by itself: one that refuses does not hold up the others."""
+    moved = 0
+    for row in rows:
+        try:
+            do(row)
+            moved += 1
+        except MylowareError as error:
+            site.message_user(request, f"{row}: {error.message}", messages.ERROR)
+    if moved:
+        what = site.opts.verbose_name if moved == 1 else site.opts.verbose_name_plural
+        site.message_user(request, f"{moved} {what} {done}.", messages.SUCCESS)
 
 
 def _ask_before_cancel(site: RunAdmin, request: HttpRequest, runs: QuerySet[Run]) -> TemplateResponse:
@@ -281,7 +286,7 @@ def _parts(run: Run) -> dict[str, Any]:
     return {
         "story": story,
         "timeline": [(step, story.station(step)) for step in story.steps],
-        "media": [(artifact, player(artifact.path)) for artifact in artifacts if artifact.path],
+        "files": [(artifact, player(artifact.path)) for artifact in artifacts if artifact.path],
         "papers": [artifact for artifact in artifacts if not artifact.path],
         "jobs": [(job, _cost(job)) for job in run.jobs.all()],
         "decisions": run.approvals.all(),
@@ -296,6 +301,12 @@ def _cost(job: ProviderJob) -> str:
 def may_operate(request: HttpRequest) -> bool:
     """Who may move runs: the right to change them, though nobody edits their rows."""
     return request.user.has_perm("runs.change_run")
+
+
+def _retry_clip(job: ProviderJob, actor: str) -> Run:
+    if job not in services.current_jobs(job.run, "clips"):
+        raise Conflict("Only a clip can be ordered anew by itself, and only one that was not revised away.")
+    return services.retry(job.run_id, actor=actor, clip=job.index)
 
 
 def _page_url(request: HttpRequest) -> str:
@@ -385,6 +396,7 @@ class ProviderJobAdmin(OfRun[ProviderJob]):
     list_filter = (Unsettled, "status", "provider", "kind")
     search_fields = ("=run__id", "=external_id", "error")
     change_form_template = "admin/runs/providerjob/change_form.html"
+    actions = ("retry_clips",)
     date_hierarchy = "created_at"
     exclude = ("request", "report", "cost_microusd")
     readonly_fields = ("cost", "request_json", "report_json")
@@ -392,6 +404,16 @@ class ProviderJobAdmin(OfRun[ProviderJob]):
     def get_urls(self) -> list[URLPattern]:
         settle = path("<uuid:job_id>/settle/", self.admin_site.admin_view(self.settle), name="runs_providerjob_settle")
         return [settle, *super().get_urls()]
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return may_operate(request)
+
+    @admin.action(description="Order failed clips anew, each by itself", permissions=["operate"])
+    def retry_clips(self, request: HttpRequest, chosen: QuerySet[ProviderJob]) -> HttpResponse | None:
+        actor = request.user.get_username()
+        _each(self, request, chosen, lambda job: _retry_clip(job, actor), "ordered anew")
+        first = chosen.first()
+        return redirect("admin:runs_run_change", first.run_id) if first and "back" in request.POST else None
 
     @method_decorator(permission_required("runs.change_run", raise_exception=True))
     @method_decorator(require_POST)

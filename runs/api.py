@@ -14,15 +14,19 @@ from rest_framework.views import APIView
 from myloware.kernel.apikey import caller
 from myloware.kernel.errors import InvalidInput, NotFound, UnprocessableInput
 
-from . import services
+from . import fork, services
 from .models import Artifact, Project, Run, RunEvent
 from .schemas import RunInput, RunOptions
 from .serializers import (
     ArtifactRequest,
     ArtifactSerializer,
     EventSerializer,
+    ForkPreview,
+    ForkRequest,
     ProjectSerializer,
     ReasonRequest,
+    RetryRequest,
+    ReviseRequest,
     RunDetailSerializer,
     RunSerializer,
     StartAnswer,
@@ -123,6 +127,72 @@ class CancelRun(APIView):
         reason = body.validated_data["reason"] or "cancelled"
         run = services.cancel(run_id, actor=caller(request), reason=reason)
         return Response(RunDetailSerializer(run).data)
+
+
+class RetryRun(APIView):
+    @extend_schema(request=RetryRequest, responses=RunDetailSerializer)
+    def post(self, request: Request, run_id: UUID) -> Response:
+        """Sends what failed to work again, or with ``clip`` that one clip alone; what is finished is kept.
+
+        409 when nothing failed, or the clip did not.
+        """
+        body = RetryRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        run = services.retry(run_id, actor=caller(request), clip=body.validated_data["clip"])
+        return Response(RunDetailSerializer(run).data)
+
+
+class ReviseRun(APIView):
+    @extend_schema(request=ReviseRequest, responses=RunDetailSerializer)
+    def post(self, request: Request, run_id: UUID) -> Response:
+        """Sends the run back from its open gate to ``stage``, with a comment that the stage has to heed.
+
+        409 when no gate is open.
+        """
+        body = ReviseRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        run = services.revise(run_id, **body.validated_data, actor=caller(request))
+        return Response(RunDetailSerializer(run).data)
+
+
+class ForkRun(APIView):
+    @extend_schema(
+        parameters=[OpenApiParameter("step", str, required=True, description="the first step that is done again")],
+        responses=ForkPreview,
+    )
+    def get(self, request: Request, run_id: UUID) -> Response:
+        """What a fork from ``step`` would reuse, order again at what cost, or may not do; changes nothing.
+
+        404 for a step the run does not have, 409 when work before it is not finished.
+        """
+        wanted = ForkRequest(data=request.query_params)
+        wanted.is_valid(raise_exception=True)
+        return Response(forecast(find_run(run_id), wanted.validated_data["step"]))
+
+    @extend_schema(request=ForkRequest, responses={201: RunDetailSerializer})
+    def post(self, request: Request, run_id: UUID) -> Response:
+        """Starts a new run that stands at ``step`` with everything before it taken from this one.
+
+        409 when work before the step is not finished, or when it would publish a film that is out already.
+        """
+        body = ForkRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        new = fork.fork(find_run(run_id), body.validated_data["step"], caller(request))
+        return Response(RunDetailSerializer(new).data, status=201)
+
+
+def forecast(run: Run, step: str) -> dict[str, Any]:
+    """A :func:`fork.preview` as the API gives it."""
+    effects = fork.preview(run, step)
+    told: dict[str, Any] = ForkPreview(
+        {
+            "step": step,
+            "forbidden": fork.forbidden(effects),
+            "cost_microusd": fork.total_microusd(effects),
+            "effects": effects,
+        }
+    ).data
+    return told
 
 
 class RunEvents(APIView):

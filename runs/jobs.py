@@ -25,7 +25,7 @@ from providers.media.normalise import normalise
 from providers.media.poster import poster
 from providers.media.probe import probe
 
-from . import dispatch, services, store
+from . import dispatch, family, services, store
 from .lease import kept
 from .models import ProviderJob, Run, Step
 from .schemas import PublishDraft
@@ -49,9 +49,11 @@ PROVIDER_OF = {"clips": "kieai", "render": "shotstack", "publish": "upload-post"
 def order(step: Step, kind: str, requests: Sequence[dict[str, Any]]) -> list[ProviderJob]:
     """Commits one intent per request; asking again returns the same jobs, and renews only those that failed.
 
-    Raises ``RateLimited`` when the run would queue more than it may.
+    Raises ``RateLimited`` when the run would queue more than it may, ``Conflict`` when it has ended meanwhile.
     """
     run = Run.objects.select_for_update(no_key=True).get(id=step.run_id)
+    if not run.active:
+        raise Conflict(f"The run has ended: it is {run.status}. Nothing more is ordered.")
     existing = {job.index: job for job in run.jobs.filter(step=step, kind=kind)}
     _check_queue(run, kind, new=sum(index not in existing for index in range(len(requests))))
     return [_intent(step, kind, index, request, existing.get(index)) for index, request in enumerate(requests)]
@@ -140,6 +142,7 @@ def _order(job: ProviderJob) -> Order:
 def _publish_order(job: ProviderJob) -> PublishOrder:
     draft = PublishDraft.model_validate(job.request)
     film = _approved_film(job, draft)
+    family.forbid_second(job)
     return PublishOrder(
         video=film,
         title=draft.title,
@@ -158,7 +161,11 @@ def _approved_film(job: ProviderJob, draft: PublishDraft) -> Path:
     gate = job.run.steps.filter(kind="gate", status=StepStatus.SUCCEEDED, position__gt=job.step.position).last()
     if gate is None or (gate.output or {}).get("draft") != services.digest(job.request):
         raise Conflict("What would be published is not what was approved. Start a revision to approve it anew.")
-    film = store.absolute(job.run.artifacts.get(type="ffmpeg.normalized", checksum=draft.film).path)
+    # Two renders may have come out the same, byte for byte.
+    found = job.run.artifacts.filter(type="ffmpeg.normalized", checksum=draft.film).last()
+    if found is None:
+        raise Conflict("The film that was approved is not among the run's artifacts. Render it again.")
+    film = store.absolute(found.path)
     if store.checksum_of(film) != draft.film:
         raise Conflict("The film's file has changed since it was approved. Render it again.")
     return film

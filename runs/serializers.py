@@ -7,6 +7,7 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
+from .fork import Fate
 from .models import Artifact, Project, ProviderJob, Run, RunEvent, Step
 
 
@@ -26,6 +27,47 @@ class StartAnswer(serializers.Serializer[Any]):
 
 class ReasonRequest(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, default="", max_length=500, allow_blank=True)
+
+
+class RetryRequest(serializers.Serializer[Any]):
+    """Body of ``POST /v1/runs/{runId}/retry``; without ``clip`` all that failed."""
+
+    clip = serializers.IntegerField(
+        required=False, default=None, allow_null=True, min_value=0, help_text="index of the one clip to order anew"
+    )
+
+
+class ReviseRequest(serializers.Serializer[Any]):
+    """Body of ``POST /v1/runs/{runId}/revise``."""
+
+    stage = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=64, help_text="default: the last one before the gate"
+    )
+    comment = serializers.CharField(max_length=2000, help_text="what should be different")
+
+
+class ForkRequest(serializers.Serializer[Any]):
+    """Body of ``POST /v1/runs/{runId}/fork``."""
+
+    step = serializers.CharField(max_length=64, help_text="the first step that is done again")
+
+
+class EffectSerializer(serializers.Serializer[Any]):
+    """What becomes of one order that the old run placed outside."""
+
+    kind = serializers.CharField()
+    index = serializers.IntegerField()
+    provider = serializers.CharField()
+    fate = serializers.ChoiceField(choices=[fate.value for fate in Fate])
+    cost_microusd = serializers.IntegerField(allow_null=True, help_text="micro-dollars; null: nobody knows")
+    reason = serializers.CharField()
+
+
+class ForkPreview(serializers.Serializer[Any]):
+    step = serializers.CharField()
+    forbidden = serializers.CharField(help_text="why this fork is refused; empty when it is not")
+    cost_microusd = serializers.IntegerField(allow_null=True, help_text="of all effects; null: nobody knows")
+    effects = EffectSerializer(many=True)
 
 
 class StepSerializer(serializers.ModelSerializer[Step]):
@@ -79,7 +121,17 @@ class RunSerializer(serializers.ModelSerializer[Run]):
 
     class Meta:
         model = Run
-        fields = ("runId", "project", "brief", "status", "reason", "user_id", "created_at", "finished_at")
+        fields = (
+            "runId",
+            "project",
+            "brief",
+            "status",
+            "reason",
+            "user_id",
+            "forked_from",
+            "created_at",
+            "finished_at",
+        )
 
 
 class RunDetailSerializer(RunSerializer):

@@ -65,6 +65,7 @@ def create_run(
     user_id: str = "",
     actor: str,
     approved_by: str = "",
+    channel: str = "api",
 ) -> Run:
     """A run with its frozen plan, standing at its first step.
 
@@ -77,10 +78,10 @@ def create_run(
     Step.objects.bulk_create(_steps(run, graph.steps, start=0))
     note(run, None, "run", old="", new=run.status, reason=input.brief, actor=actor)
     record_artifact(run=run, type="run.start", metadata={"actor": actor, "plan": graph.model_dump(mode="json")})
-    _advance(run, actor=actor)
+    advance(run, actor=actor)
     gate = run.cursor()
     if approved_by and gate and gate.kind == "gate" and gate.name == "workflow":
-        _decide(run, gate, Decision(Verdict.APPROVE, actor=approved_by, channel="api", digest=digest_of(gate)))
+        _decide(run, gate, Decision(Verdict.APPROVE, actor=approved_by, channel=channel, digest=digest_of(gate)))
     return run
 
 
@@ -222,7 +223,7 @@ def _settle(run: Run, step: Step, *, actor: str) -> bool:
         return True
     step.output = {"jobs": len(jobs)}
     _move_step(run, step, StepStatus.SUCCEEDED, reason="", actor=actor)
-    _advance(run, actor=actor)
+    advance(run, actor=actor)
     return True
 
 
@@ -307,7 +308,7 @@ def _decide(run: Run, step: Step, decision: Decision) -> Approval:
 def _approve(run: Run, step: Step, decision: Decision) -> None:
     step.output = {"verdict": decision.verdict, "draft": _approved_draft(run, step, decision.edits or {})}
     _move_step(run, step, StepStatus.SUCCEEDED, reason=decision.comment or "approved", actor=decision.actor)
-    _advance(run, actor=decision.actor)
+    advance(run, actor=decision.actor)
 
 
 def _approved_draft(run: Run, step: Step, edits: dict[str, Any]) -> str:
@@ -341,7 +342,7 @@ def _revise(run: Run, step: Step, decision: Decision) -> None:
     _cancel_jobs(run)
     last = run.steps.aggregate(last=Max("position"))["last"]
     Step.objects.bulk_create(_steps(run, again, start=last + 1, notes=decision.comment))
-    _advance(run, actor=decision.actor)
+    advance(run, actor=decision.actor)
 
 
 def _steps_from(run: Run, gate: Step, stage: str) -> tuple[PlannedStep, ...]:
@@ -353,6 +354,25 @@ def _steps_from(run: Run, gate: Step, stage: str) -> tuple[PlannedStep, ...]:
     if not chosen:
         raise UnprocessableInput(f"No {stage or 'work'} stands before the gate '{gate.name}' that could be revised.")
     return steps[chosen[0] :]
+
+
+def revise(run_id: UUID | str, stage: str, comment: str, actor: str, *, channel: str = "api") -> Run:
+    """Sends the run back to ``stage`` (or, with "", to the last one before its open gate), with what should change.
+
+    Raises ``Conflict`` when no gate is open.
+    """
+    run = Run.objects.filter(id=run_id).first()
+    if run is None:
+        raise NotFound(f"There is no run {run_id}.")
+    gate = run.steps.filter(kind="gate", status=StepStatus.WAITING).first()
+    if gate is None:
+        raise Conflict(
+            f"No gate is open, so nothing can be revised: the run is {run.status}. A fork can do a step again.",
+            status=run.status,
+        )
+    decide(gate.id, Decision(Verdict.REVISE, actor, channel, digest_of(gate), comment=comment, stage=stage))
+    run.refresh_from_db()
+    return run
 
 
 @transaction.atomic
@@ -370,19 +390,47 @@ def cancel(run_id: UUID | str, *, actor: str, reason: str = "cancelled") -> Run:
 
 
 @transaction.atomic
-def retry(run_id: UUID | str, *, actor: str) -> Run:
+def retry(run_id: UUID | str, *, actor: str, clip: int | None = None) -> Run:
     """Sends a failed run's failed step to work again. Finished steps and jobs are kept.
 
+    ``clip``, an index from 0, orders that one clip anew and leaves other failed ones as they are.
     Raises ``Conflict`` when nothing failed.
     """
     run = _locked_run(run_id)
     step = run.cursor()
+    if clip is not None:
+        return _retry_clip(run, step, clip, actor=actor)
     if run.status != RunStatus.FAILED or step is None or step.status != StepStatus.FAILED:
         raise Conflict(f"Nothing failed that could be retried: the run is {run.status}.", status=run.status)
     for job in current_jobs(run, step.name).filter(status=JobStatus.FAILED):
         order_anew(job)
     _renew(run, step, actor=actor, reason="retry")
     return run
+
+
+def _retry_clip(run: Run, step: Step | None, clip: int, *, actor: str) -> Run:
+    job = _failed_clip(run, step, clip)
+    order_anew(job)
+    note(run, job.step, f"clips {clip}", old=JobStatus.FAILED, new=job.status, reason="retry", actor=actor)
+    if step and step.status == StepStatus.FAILED:
+        _renew(run, step, actor=actor, reason=f"retry of clip {clip}")
+    else:
+        dispatch.enqueue_task("jobs.submit", run.id, job.kind)
+    return run
+
+
+def _failed_clip(run: Run, step: Step | None, clip: int) -> ProviderJob:
+    """The job of a clip that failed, of a run that stands at its wait for clips."""
+    job: ProviderJob | None = current_jobs(run, "clips").filter(index=clip).first()
+    if job is None:
+        raise NotFound(f"The run has ordered no clip {clip}.")
+    if job.status != JobStatus.FAILED:
+        raise Conflict(f"Clip {clip} has not failed: it is {job.status}.", status=job.status)
+    if run.status not in {*ACTIVE_RUN, RunStatus.FAILED} or step is None or step.name != job.kind:
+        raise Conflict(
+            f"A clip can be ordered anew while its run waits for clips; this run is {run.status}.", status=run.status
+        )
+    return job
 
 
 def _renew(run: Run, step: Step, *, actor: str, reason: str) -> None:
@@ -535,8 +583,11 @@ def _locked(step_id: UUID | str) -> tuple[Run, Step]:
     return run, step
 
 
-def _advance(run: Run, *, actor: str) -> None:
-    """Moves on from a step that has ended: open a gate at once, enqueue work, or end the run."""
+def advance(run: Run, *, actor: str) -> None:
+    """Moves on to the first step that is not done: opens a gate at once, enqueues work, or ends the run.
+
+    In the caller's transaction.
+    """
     step = run.cursor()
     if step is None:
         _end(run, RunStatus.SUCCEEDED, reason="", actor=actor)

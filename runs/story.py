@@ -127,6 +127,11 @@ class Story:
         return self.run.status == RunStatus.FAILED
 
     @property
+    def can_retry_clips(self) -> bool:
+        """Whether a single clip that failed can be ordered anew."""
+        return self.can_cancel and self.standing is not None and self.standing.name == "clips"
+
+    @property
     def can_cancel(self) -> bool:
         return self.run.active or self.can_retry
 

@@ -16,12 +16,12 @@ from myloware.embedded.launch import interruptible
 from myloware.embedded.ports import HOST
 from myloware.embedded.programs import login
 from myloware.kernel.errors import MylowareError
+from myloware.kernel.progress import progress_on
 
 from .client import Client, DemoFailed
 from .gates import POLL_S, Gates, open_gate
 from .host import Host
 from .meter import MemoryMeter
-from .progress import progress_on
 from .report import Report
 from .wish import DEFAULT_BRIEF, Wish
 

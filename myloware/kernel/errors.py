@@ -4,6 +4,7 @@
     ├─ InvalidInput                   invalid_input       400     yes
     │  └─ UnprocessableInput          unprocessable       422     yes
     ├─ Unauthenticated                unauthenticated     401     yes
+    ├─ BudgetExceeded                 budget_exceeded     402     yes
     ├─ Forbidden                      forbidden           403     yes
     ├─ NotFound                       not_found           404     yes
     ├─ Conflict                       conflict            409     yes
@@ -57,6 +58,12 @@ class Unauthenticated(MylowareError):
     """No credentials, or wrong ones."""
 
     code, status = "unauthenticated", 401
+
+
+class BudgetExceeded(MylowareError):
+    """The money that is asked for would break a cap; only a person can allow it."""
+
+    code, status = "budget_exceeded", 402
 
 
 class Forbidden(MylowareError):

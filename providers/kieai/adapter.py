@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # Our names for the models, and what the service takes for them.
 MODELS = {"veo-3-fast": "veo3_fast", "veo-3": "veo3", "veo-3-lite": "veo3_lite"}
 # 1 credit = 0.005 USD; 60 credits for 8 s of veo3_fast, 250 of veo3 (third-party reports, October 2025).
+# A shorter clip is taken to cost as much.
 MICROUSD_PER_CREDIT = 5_000
 CREDITS = {"veo3_fast": 60, "veo3": 250, "veo3_lite": 30}
 
@@ -72,6 +73,10 @@ class KieaiAdapter:
     def __init__(self, client: Client, *, signing_secret: str) -> None:
         self._client = client
         self._secret = signing_secret
+
+    def estimate(self, request: Mapping[str, Any]) -> int:
+        model = str(request.get("model"))
+        return _price(MODELS.get(model, model))
 
     def submit(self, order: ClipOrder, *, key: str, callback_url: str | None) -> Submission:
         """Places one order. There is no idempotency key: the same call twice makes and bills two clips."""
@@ -151,4 +156,9 @@ def task_id(content: dict[str, Any]) -> str:
 
 def _cost(record: Record) -> int:
     model = body_json((record.param_json or "{}").encode()).get("model", "veo3_fast")
-    return CREDITS.get(str(model), CREDITS["veo3_fast"]) * MICROUSD_PER_CREDIT
+    return _price(str(model))
+
+
+def _price(model: str) -> int:
+    """Micro-dollars for one clip; a model without a known price costs as much as the dearest."""
+    return CREDITS.get(model, max(CREDITS.values())) * MICROUSD_PER_CREDIT

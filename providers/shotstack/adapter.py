@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # One credit is one minute of output; 0.30 USD pay as you go (third-party reports).
 MICROUSD_PER_MINUTE = 300_000
+# What a film of unknown length is taken to last, in seconds.
+UNKNOWN_LENGTH_S = 60
 
 
 class Render(BaseModel):
@@ -40,6 +43,9 @@ class ShotstackAdapter:
     def __init__(self, client: Client, *, webhook_secret: str) -> None:
         self._client = client
         self._secret = webhook_secret
+
+    def estimate(self, request: Mapping[str, Any]) -> int:
+        return _price(math.ceil(_length_s(request["edit"]) or UNKNOWN_LENGTH_S))
 
     def submit(self, order: RenderOrder, *, key: str, callback_url: str | None) -> Submission:
         """Places one order. There is no idempotency key: the same call twice renders and bills twice."""
@@ -80,4 +86,20 @@ class ShotstackAdapter:
 
 
 def _cost(render: Render) -> int:
-    return round((render.duration or 0) / 60 * MICROUSD_PER_MINUTE)
+    return _price(render.duration or 0)
+
+
+def _price(duration_s: float) -> int:
+    return round(duration_s / 60 * MICROUSD_PER_MINUTE)
+
+
+def _length_s(edit: Mapping[str, Any]) -> float:
+    """Where the last clip of an Edit ends; 0 when no clip says so in numbers."""
+    timeline = edit.get("timeline") or {}
+    clips = [clip for track in timeline.get("tracks") or () for clip in track.get("clips") or ()]
+    times = [(clip.get("start"), clip.get("length")) for clip in clips]
+    return max((start + length for start, length in times if _numbers(start, length)), default=0)
+
+
+def _numbers(*values: object) -> bool:
+    return all(isinstance(value, (int, float)) for value in values)

@@ -59,6 +59,10 @@ class UploadPostAdapter:
         self._client = client
         self._secret = signing_secret
 
+    def estimate(self, request: Mapping[str, Any]) -> int:
+        """Nothing: the service is paid by the month."""
+        return 0
+
     def submit(self, order: PublishOrder, *, key: str, callback_url: str | None) -> Submission:
         """Sends the film with our own request id and idempotency key, so that a repeat posts nothing twice."""
         with order.video.open("rb") as video:

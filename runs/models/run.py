@@ -32,6 +32,7 @@ class Run(models.Model):
     payload = SchemaField(schema=RunPayload)
     result = SchemaField(schema=RunResult, default=RunResult)
     reason = models.TextField(blank=True, help_text="why the run ended other than well")
+    forked_from = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="forks")
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
     updated_at = models.DateTimeField(auto_now=True)
     finished_at = models.DateTimeField(null=True, blank=True)

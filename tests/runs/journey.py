@@ -11,6 +11,8 @@ from runs.services import Decision
 from runs.states import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runs.models import Run, Step
 
 IDEAS = {"ideas": [{"index": i, "subject": name, "header": name} for i, name in enumerate(["moon", "sun"])]}
@@ -81,3 +83,54 @@ def to_draft(run: Run) -> Step:
     assert gate is not None
     assert gate.name == "prepublish"
     return gate
+
+
+def go(run: Run, until: str = "") -> None:
+    """Takes a run of any project from where it stands to its step ``until``, or to its end."""
+    run.refresh_from_db()
+    while run.active and (step := run.cursor()) and step.name != until:
+        {"gate": _pass_gate, "stage": _work, "wait": _wait}[step.kind](run, step)
+        run.refresh_from_db()
+
+
+def _pass_gate(run: Run, step: Step) -> None:
+    services.park(step.id)
+    approve(run)
+
+
+def _work(run: Run, step: Step) -> None:
+    claimed = stage(run, step.name)
+    output = _WORK[step.name](Desk(claimed), run.project.spec.specs.video_count)
+    services.complete(claimed, output or {})
+
+
+def _wait(run: Run, step: Step) -> None:
+    services.park(step.id)
+    for _ in run.jobs.filter(kind=step.name):
+        jobs.submit_ready(run.id, step.name)
+        ask_all(run)
+
+
+def _ideas(desk: Desk, count: int) -> dict[str, Any]:
+    return {"ideas": [{"index": i, "subject": "candle", "header": f"velvet {i}"} for i in range(count)]}
+
+
+def _clips(desk: Desk, count: int) -> None:
+    prompt = "a glowing candle over a quiet sea at night, take"
+    desk.submit_clips("call-1", [ClipRequest(index=i, prompt=f"{prompt} {i}") for i in range(count)])
+
+
+def _render(desk: Desk, count: int) -> None:
+    desk.render("call-2", RenderRequest())
+
+
+def _draft(desk: Desk, count: int) -> None:
+    desk.draft_publish("call-3", PublishRequest(title="Moon", caption="The moon is hungry.", tags=("moon",)))
+
+
+_WORK: dict[str, Callable[[Desk, int], dict[str, Any] | None]] = {
+    "iggy": _ideas,
+    "riley": _clips,
+    "alex": _render,
+    "quinn": _draft,
+}

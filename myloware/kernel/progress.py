@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.live import Live
 from rich.table import Table
@@ -12,7 +12,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from .client import Json
+Json = dict[str, Any]
 
 _MARKS = {
     "pending": ("·", "dim"),
@@ -82,9 +82,8 @@ class Lines:
             text = f"{step['kind']} {step['name']}: {step['status']} {detail(run, step)}".rstrip()
             if step["status"] != "pending" and self._told.get(step["id"]) != text:
                 self._told[step["id"]] = text
-                self._console.print(
-                    f"[{time.monotonic() - self._started:6.1f} s] {text}", markup=False, highlight=False
-                )
+                line = f"[{time.monotonic() - self._started:6.1f} s] {text}"
+                self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def pause(self) -> None:
         """Lines leave the terminal free."""
