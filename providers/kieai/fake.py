@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SIZES = {"9:16": (720, 1280), "16:9": (1280, 720), "1:1": (720, 720)}
 TINY = 8
+# Longer than the overlaps of a cut take from it on both sides.
+TINY_S = 2
 FPS = 24
 FILES = "tempfile.aiquickdraw.com"
 FLAGS = {"done": 1, "failed": 2}
@@ -95,7 +97,7 @@ class KieaiSimulator(Simulator):
             # Even sides: yuv420p halves them.
             width_px=width_px // scale // 2 * 2,
             height_px=height_px // scale // 2 * 2,
-            duration_s=1 if self.world.tiny else float(order.get("duration", 8)),
+            duration_s=TINY_S if self.world.tiny else float(order.get("duration", 8)),
             fps=FPS,
             seed=int(order.get("seeds", 0)),
         )
