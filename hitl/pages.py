@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from personas.registry import PERSONAS
 from runs.models import Artifact, Run, Step
+from runs.money import dollars
 from runs.services import shown_at
 from runs.states import RunStatus, Verdict
 from runs.story import platform
@@ -64,10 +65,10 @@ class Redo:
 
 
 def page_of(step: Step) -> dict[str, Any]:
-    """The template context of a gate: ``kind`` is plan, ideas, draft or facts, by what is shown."""
+    """The template context of a gate: ``kind`` is money, plan, ideas, draft or facts, by what is shown."""
     run, shown = step.run, shown_at(step)
     gate = run.project.spec.gate(step.name)
-    kind = next((kind for kind in ("draft", "ideas", "plan") if kind in shown), "facts")
+    kind = next((kind for kind in ("money", "draft", "ideas", "plan") if kind in shown), "facts")
     return {
         "run": run,
         "step": step,
@@ -82,6 +83,7 @@ def page_of(step: Step) -> dict[str, Any]:
         "lines": call_sheet(run),
         "film": film_of(run, shown.get("film", "")),
         "draft": _draft(shown.get("draft", {})),
+        "money": _money(shown.get("money", {})),
         "redo": redo_of(step),
     }
 
@@ -163,6 +165,23 @@ def _draft(draft: dict[str, Any]) -> dict[str, Any]:
         "tags": " ".join(f"#{tag}" for tag in draft.get("tags", ())),
         "platform": platform(draft.get("platform", "")),
         "privacy": _PRIVACY.get(privacy, privacy),
+    }
+
+
+def _money(asked: dict[str, Any]) -> dict[str, Any]:
+    """What a budget gate asks for, in dollars: ``what``, ``asked``, ``over``, ``spent`` by the run, ``caps``."""
+    if not asked:
+        return {}
+    caps = [
+        {"name": cap["name"], "limit": dollars(cap["limit_microusd"]), "spent": dollars(cap["spent_microusd"])}
+        for cap in asked["caps"]
+    ]
+    return {
+        "what": asked["what"],
+        "asked": dollars(asked["asked_microusd"]),
+        "over": dollars(asked["over_microusd"]),
+        "spent": dollars(asked["run_spent_microusd"]),
+        "caps": caps,
     }
 
 

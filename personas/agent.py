@@ -180,15 +180,26 @@ def invoke(
 
 def result_of(state: dict[str, Any], *, persona: Persona, fallback_model: str) -> StageResult:
     messages: list[AnyMessage] = state["messages"]
-    usages = [message.usage_metadata for message in ai_messages(messages) if message.usage_metadata]
+    input_tokens, output_tokens = tokens(messages)
     return StageResult(
         output=state["structured_response"].model_dump(mode="json"),
         citations=tuple(citations(messages)),
         tool_calls=tuple(tool_calls(messages)),
         model=model_name(messages) or fallback_model,
-        input_tokens=sum(usage["input_tokens"] for usage in usages),
-        output_tokens=sum(usage["output_tokens"] for usage in usages),
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
     )
+
+
+def tokens_of(thread_id: str, checkpointer: BaseCheckpointSaver[Any]) -> tuple[int, int]:
+    """Input and output tokens of every model call that a thread has made so far, by its checkpoint."""
+    saved = checkpointer.get_tuple({"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}})
+    return tokens(saved.checkpoint["channel_values"].get("messages", [])) if saved else (0, 0)
+
+
+def tokens(messages: Sequence[AnyMessage]) -> tuple[int, int]:
+    usages = [message.usage_metadata for message in ai_messages(messages) if message.usage_metadata]
+    return sum(usage["input_tokens"] for usage in usages), sum(usage["output_tokens"] for usage in usages)
 
 
 def citations(messages: Sequence[AnyMessage]) -> list[dict[str, Any]]:

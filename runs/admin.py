@@ -22,8 +22,9 @@ from myloware.kernel.admin import ReadOnly
 from myloware.kernel.errors import Conflict, InvalidInput, MylowareError
 
 from . import dispatch, jobs, services
-from .models import Approval, Artifact, Outbox, Project, ProjectSocial, ProviderJob, Run, RunEvent, Social, Step
-from .story import Story, dollars, took, with_standing, with_story
+from .models import Approval, Artifact, Outbox, Project, ProjectSocial, ProviderJob, Run, RunEvent, Social, Spend, Step
+from .money import dollars
+from .story import Story, took, with_standing, with_story
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -443,6 +444,26 @@ class ProviderJobAdmin(OfRun[ProviderJob]):
     @admin.display(description="report")
     def report_json(self, job: ProviderJob) -> SafeString:
         return pretty(job.report)
+
+
+@admin.register(Spend)
+class SpendAdmin(OfRun[Spend]):
+    """What every order and every stage cost, or may cost."""
+
+    list_display = ("what", "its_run", "provider", "status", "held", "cost", "day", "settled_at")
+    list_filter = ("day", "run__project", "status", "provider")
+    search_fields = ("=run__id", "=key", "what")
+    date_hierarchy = "day"
+    exclude = ("reserved_microusd", "settled_microusd")
+    readonly_fields = ("held", "cost")
+
+    @admin.display(description="held", ordering="reserved_microusd")
+    def held(self, spend: Spend) -> str:
+        return dollars(spend.reserved_microusd)
+
+    @admin.display(description="cost", ordering="settled_microusd")
+    def cost(self, spend: Spend) -> str:
+        return "" if spend.settled_microusd is None else dollars(spend.settled_microusd)
 
 
 @admin.register(Outbox)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
@@ -19,5 +21,26 @@ class RunSettings(BaseSettings):
     clips_queued: int = Field(16, ge=1, le=100, description="clip jobs of one run that may wait behind those")
     clip_retries: int = Field(
         1, ge=0, le=5, description="times a clip that the provider failed to make is ordered anew without asking"
+    )
+    run_cap_usd: Decimal = Field(
+        Decimal(20),
+        ge=0,
+        le=1_000_000,
+        decimal_places=6,
+        description="US dollars that one run may spend before a person is asked; 0: no cap",
+    )
+    project_cap_usd: Decimal = Field(
+        Decimal(0),
+        ge=0,
+        le=10_000_000,
+        decimal_places=6,
+        description="US dollars that all runs of a project together may spend before a person is asked; 0: no cap",
+    )
+    day_cap_usd: Decimal = Field(
+        Decimal(100),
+        ge=0,
+        le=1_000_000,
+        decimal_places=6,
+        description="US dollars that all runs may spend in a day (UTC) before a person is asked; 0: no cap",
     )
     poll_s: float = Field(15, gt=0, le=600, description="seconds after which a job without callback is asked about")

@@ -12,7 +12,7 @@ from personas import checkpoints
 from personas.base import StageBrief, StageResult
 from personas.llm import chat_model
 
-from . import services
+from . import money, services
 from .ports import Desk, Library, clip_artifacts, film_url, outputs
 
 if TYPE_CHECKING:
@@ -23,20 +23,28 @@ def perform(step: Step) -> dict[str, Any]:
     """Runs the step's persona and returns its structured output.
 
     A step taken over after a crash continues from its checkpoint; a person's retry starts a fresh thread.
+    Raises ``BudgetExceeded`` when its model, or what it orders, would break a cap; it can go on after that.
     """
     # LangChain takes a second and 70 MB to load: only a process that runs a stage pays for it.
-    from personas.agent import run_stage
+    from personas.agent import run_stage, tokens_of
 
     brief = brief_of(step)
-    result = run_stage(
-        brief,
-        thread_id=f"{step.id}.{step.retries}",
-        knowledge=Library(),
-        production=Desk(step),
-        checkpointer=checkpoints.saver(conninfo()),
-        model=chat_model(settings.CREW, seed=brief.seed),
-        settings=settings.CREW,
-    )
+    thread_id, checkpointer = f"{step.id}.{step.retries}", checkpoints.saver(conninfo())
+    money.reserve_stage(step)
+    try:
+        result = run_stage(
+            brief,
+            thread_id=thread_id,
+            knowledge=Library(),
+            production=Desk(step),
+            checkpointer=checkpointer,
+            model=chat_model(settings.CREW, seed=brief.seed),
+            settings=settings.CREW,
+        )
+    finally:
+        # A stage that fails has used its model, too.
+        input_tokens, output_tokens = tokens_of(thread_id, checkpointer)
+        money.settle_stage(step, input_tokens=input_tokens, output_tokens=output_tokens)
     _keep_evidence(step, result)
     return result.output
 

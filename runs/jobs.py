@@ -18,17 +18,24 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from myloware.kernel.errors import Conflict, MylowareError, OutcomeUnknown, ProviderUnavailable, RateLimited
+from myloware.kernel.errors import (
+    BudgetExceeded,
+    Conflict,
+    MylowareError,
+    OutcomeUnknown,
+    ProviderUnavailable,
+    RateLimited,
+)
 from providers import registry
 from providers.base import ClipOrder, Order, PublishOrder, RenderOrder, Report, State
 from providers.media.normalise import normalise
 from providers.media.poster import poster
 from providers.media.probe import probe
 
-from . import dispatch, family, services, store
+from . import dispatch, family, money, services, store
 from .lease import kept
 from .models import ProviderJob, Run, Step
-from .schemas import PublishDraft
+from .schemas import BUDGET, PublishDraft
 from .states import IN_FLIGHT_JOB, OPEN_JOB, JobStatus, RunStatus, StepStatus
 
 if TYPE_CHECKING:
@@ -81,8 +88,22 @@ def _intent(step: Step, kind: str, index: int, request: dict[str, Any], job: Pro
 # --- The call
 
 
+def carry_on(run_id: UUID | str, kind: str) -> None:
+    """Sends what is left to send; when that would break a cap, the run's wait gives way to a decision."""
+    try:
+        submit_ready(run_id, kind)
+    except BudgetExceeded as error:
+        wait = Step.objects.filter(run_id=run_id, kind="wait", name=kind, status=StepStatus.WAITING).first()
+        # Before the run has come to its wait there is time: the wait will ask.
+        if wait:
+            services.ask_for_money(wait, error)
+
+
 def submit_ready(run_id: UUID | str, kind: str) -> None:
-    """Sends the run's intents of ``kind``, as many as may be in flight."""
+    """Sends the run's intents of ``kind``, as many as may be in flight.
+
+    Raises ``BudgetExceeded`` when the next one would break a cap; it stays an intent.
+    """
     while job := _take(run_id, kind):
         with kept(partial(_extend, job.id)):
             _submit(job)
@@ -100,13 +121,16 @@ def _lease() -> timedelta:
 
 @transaction.atomic
 def _take(run_id: UUID | str, kind: str) -> ProviderJob | None:
-    """Marks the next intent as being sent; None when none is left, or enough are in flight."""
+    """Marks the next intent as being sent and holds its money; None when none is left, or enough are in flight."""
     run = Run.objects.select_for_update(no_key=True).get(id=run_id)
     jobs = services.current_jobs(run, kind)
-    job: ProviderJob | None = jobs.filter(status=JobStatus.INTENT).first()
+    intents: list[ProviderJob] = list(jobs.filter(status=JobStatus.INTENT).select_related("step"))
     in_flight = jobs.filter(status__in=IN_FLIGHT_JOB).count()
-    if job is None or not run.active or in_flight >= settings.RUNS.clips_in_flight:
+    if not intents or not run.active or in_flight >= settings.RUNS.clips_in_flight:
         return None
+    job = intents[0]
+    job.step.run = run
+    money.reserve(money.cost_of(job), beside=[money.cost_of(other) for other in intents[1:]])
     now = timezone.now()
     job.status = JobStatus.SUBMITTING
     job.lease_until = now + _lease()
@@ -158,7 +182,8 @@ def _publish_order(job: ProviderJob) -> PublishOrder:
 
 def _approved_film(job: ProviderJob, draft: PublishDraft) -> Path:
     """The film's file, if it and the draft are, byte for byte, what was approved; else ``Conflict``."""
-    gate = job.run.steps.filter(kind="gate", status=StepStatus.SUCCEEDED, position__gt=job.step.position).last()
+    gates = job.run.steps.filter(kind="gate", status=StepStatus.SUCCEEDED, position__gt=job.step.position)
+    gate = gates.exclude(name=BUDGET.id).last()
     if gate is None or (gate.output or {}).get("draft") != services.digest(job.request):
         raise Conflict("What would be published is not what was approved. Start a revision to approve it anew.")
     # Two renders may have come out the same, byte for byte.
@@ -221,7 +246,7 @@ def _refresh(job: ProviderJob) -> None:
         log.warning("provider did not answer", extra={"job": str(job.id), "reason": error.message})
         _look_again(job)
     except MylowareError as error:
-        _finish(job, JobStatus.FAILED, error=error.message)
+        _finish(job, JobStatus.FAILED, error=error.message, billed=True)
 
 
 def _hold(job_id: UUID | str) -> ProviderJob | None:
@@ -263,7 +288,7 @@ def _unfound(job: ProviderJob) -> None:
 def _look_again(job: ProviderJob) -> None:
     now = timezone.now()
     if job.deadline and job.deadline < now and job.kind != "publish":
-        _finish(job, JobStatus.FAILED, error="the provider did not finish in time")
+        _finish(job, JobStatus.FAILED, error="the provider did not finish in time", billed=True)
         return
     poll_at = now + timedelta(seconds=settings.RUNS.poll_s)
     ProviderJob.objects.filter(id=job.id, status__in=OPEN_JOB).update(lease_until=None, poll_at=poll_at)
@@ -340,8 +365,13 @@ def _failed(job: ProviderJob, report: Report) -> None:
 
 
 @transaction.atomic
-def _finish(job: ProviderJob, status: JobStatus, *, error: str = "", report: Report | None = None) -> bool:
-    """Settles the job once; the run is locked first, as everywhere, so parallel callbacks queue up."""
+def _finish(
+    job: ProviderJob, status: JobStatus, *, error: str = "", report: Report | None = None, billed: bool = False
+) -> bool:
+    """Settles the job once; the run is locked first, as everywhere, so parallel callbacks queue up.
+
+    ``billed``: we give up on an order that the provider has, or may have, and will charge for all the same.
+    """
     run = Run.objects.select_for_update(no_key=True).get(id=job.run_id)
     settled = ProviderJob.objects.filter(id=job.id, status__in=OPEN_JOB).update(
         status=status,
@@ -354,12 +384,22 @@ def _finish(job: ProviderJob, status: JobStatus, *, error: str = "", report: Rep
     )
     if not settled:
         return False
+    _pay(job, report, billed=billed or status == JobStatus.SUCCEEDED)
     services.note(run, job.step, f"{job.kind} {job.index}", old=job.status, new=status, reason=error)
     if status == JobStatus.FAILED:
         kind = {"clips": "kieai.error", "render": "shotstack.error"}.get(job.kind, "publish.error")
         services.record_artifact(run=run, step=job.step, type=kind, metadata={"index": job.index, "error": error})
     dispatch.enqueue_task("jobs.settled", run.id, job.kind)
     return True
+
+
+def _pay(job: ProviderJob, report: Report | None, *, billed: bool) -> None:
+    """Settles what the order cost by the provider's word, else by the estimate, or gives back what was held."""
+    told = report.cost_microusd if report else None
+    if billed or told is not None:
+        money.settle(money.cost_of(job, told))
+    else:
+        money.release(job.key)
 
 
 # --- People

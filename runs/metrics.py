@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.db.models import Count
+from django.db.models import Count, Sum
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from providers.models import WebhookEvent
 
-from .models import Run, Step
+from .models import Run, Spend, Step
 from .states import ACTIVE_RUN, RunStatus, StepStatus
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 
 class RunCollector(Collector):
-    """``runs_active``, ``runs_success_total``, ``runs_failure_total``, ``gates_open``, ``webhook_events_total``."""
+    """``runs_active``, ``runs_success_total``, ``runs_failure_total``, ``gates_open``, ``spent_microusd``,
+    ``webhook_events_total``.
+    """
 
     def collect(self) -> Iterator[Metric]:
         runs = dict(Run.objects.order_by().values_list("status").annotate(Count("id")))
@@ -32,7 +34,17 @@ class RunCollector(Collector):
         yield CounterMetricFamily("runs_failure", "Runs that failed", runs.get(RunStatus.FAILED, 0))
         waiting = Step.objects.filter(kind="gate", status=StepStatus.WAITING).count()
         yield GaugeMetricFamily("gates_open", "Gates that wait for a person", waiting)
+        yield _spent()
         yield _webhooks()
+
+
+def _spent() -> GaugeMetricFamily:
+    """A gauge: what is held may be given back."""
+    family = GaugeMetricFamily("spent_microusd", "Money spent or held, in micro-dollars", labels=["provider", "status"])
+    amounts = Spend.objects.order_by().values_list("provider", "status").annotate(total=Sum(Spend.COUNTS))
+    for provider, status, microusd in amounts:
+        family.add_metric([provider, status], microusd)
+    return family
 
 
 def _webhooks() -> CounterMetricFamily:

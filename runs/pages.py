@@ -23,7 +23,8 @@ from myloware.kernel.errors import MylowareError
 
 from . import fork, services
 from .models import Run
-from .story import Story, dollars, with_standing, with_story
+from .money import dollars
+from .story import Story, with_standing, with_story
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -19,12 +19,23 @@ class Shape(BaseModel):
 # --- A project file (fixtures/projects/*.json)
 
 
-class Gate(Shape):
-    """A human decision. It stands before or after a persona; ``ask`` is the question people read."""
+class Question(Shape):
+    """What people are asked at a gate; ``ask`` is the question they read."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_]{1,31}$")
     title: str
     ask: str
+
+
+# The engine's own gate: it opens wherever an order would break a cap.
+BUDGET = Question(
+    id="budget", title="More money", ask="What comes next would pass a cap on spending. May this run spend more?"
+)
+
+
+class Gate(Question):
+    """A human decision. It stands before or after a persona."""
+
     before: str | None = None
     after: str | None = None
 
@@ -32,6 +43,8 @@ class Gate(Shape):
     def _one_place(self) -> Gate:
         if (self.before is None) == (self.after is None):
             raise ValueError("a gate needs exactly one of 'before' and 'after'")
+        if self.id == BUDGET.id:
+            raise ValueError(f"'{BUDGET.id}' is the engine's own gate; choose another id")
         return self
 
 
@@ -92,8 +105,8 @@ class ProjectSpec(BaseModel):
             raise ValueError(f"no expectations for {', '.join(missing)} under 'personas'")
         return self
 
-    def gate(self, gate_id: str) -> Gate | None:
-        return next((gate for gate in self.gates if gate.id == gate_id), None)
+    def gate(self, gate_id: str) -> Question | None:
+        return next((gate for gate in (*self.gates, BUDGET) if gate.id == gate_id), None)
 
     def tools(self, persona: str) -> tuple[str, ...]:
         expectations = self.personas.get(persona)
@@ -177,6 +190,30 @@ class RunResult(Shape):
     publish_urls: tuple[str, ...] = ()
     artifacts: tuple[dict[str, Any], ...] = ()
     extra: dict[str, Any] = {}
+
+
+# --- What a budget gate asks for
+
+
+class Cap(Shape):
+    """A limit on spending: per ``run``, ``project`` or ``day``. ``spent_microusd`` counts what is reserved, too."""
+
+    name: Literal["run", "project", "day"]
+    limit_microusd: int
+    spent_microusd: int
+
+
+class MoneyAsked(Shape):
+    """Evidence of ``BudgetExceeded``, and what a person decides upon; amounts in micro-dollars.
+
+    ``over_microusd`` is how far the ``caps`` would have to be passed at most.
+    """
+
+    what: str
+    asked_microusd: int
+    over_microusd: int
+    run_spent_microusd: int
+    caps: tuple[Cap, ...]
 
 
 # --- Quinn's draft, as a reviewer sees and may edit it

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import F, Max
 from django.utils import timezone
 from pydantic import ValidationError
 
-from myloware.kernel.errors import Conflict, NotFound, UnprocessableInput
+from myloware.kernel.errors import BudgetExceeded, Conflict, NotFound, UnprocessableInput
 
-from . import dispatch, signals
+from . import dispatch, money, signals
 from .models import Approval, Artifact, Project, ProviderJob, Run, RunEvent, Step
-from .schemas import GraphSpec, PlannedStep, PublishDraft, RunInput, RunOptions, RunPayload, RunResult
+from .schemas import BUDGET, GraphSpec, PlannedStep, PublishDraft, RunInput, RunOptions, RunPayload, RunResult
 from .states import (
     ACTIVE_RUN,
     ACTIVE_STEP,
@@ -115,7 +115,8 @@ def claim(step_id: UUID | str, *, now: datetime | None = None) -> Step | None:
     held = step.status == StepStatus.RUNNING and step.lease_until is not None and step.lease_until > now
     if held or step.status not in {StepStatus.PENDING, StepStatus.RUNNING}:
         return None
-    if step.attempt >= MAX_ATTEMPTS * (step.retries + 1):
+    if _worn_out(run, step):
+        money.settle_held(run.spends.filter(step=step, job=None))
         _fail(run, step, f"gave up: {MAX_ATTEMPTS} workers died on this step", actor="sweep")
         return None
     step.attempt += 1
@@ -125,6 +126,16 @@ def claim(step_id: UUID | str, *, now: datetime | None = None) -> Step | None:
     if run.status != RunStatus.RUNNING:
         _move_run(run, RunStatus.RUNNING, reason=step.name, actor="worker")
     return step
+
+
+def _worn_out(run: Run, step: Step) -> bool:
+    """Whether too many workers died on the step. Those that stopped to ask for money did not."""
+    limit = MAX_ATTEMPTS * (step.retries + 1)
+    return step.attempt >= limit and step.attempt - _gates_of(run, step) >= limit
+
+
+def _gates_of(run: Run, step: Step) -> int:
+    return run.steps.filter(kind="gate", name=BUDGET.id, output__step=str(step.id)).count()
 
 
 def heartbeat(step: Step) -> bool:
@@ -244,6 +255,36 @@ def current_jobs(run: Run, kind: str) -> Any:
     return run.jobs.filter(kind=kind, step=newest.step if newest else None).order_by("index")
 
 
+# --- Money
+
+
+@transaction.atomic
+def ask_for_money(step: Step, error: BudgetExceeded) -> bool:
+    """Opens a ``budget`` gate before a step that is under way; the step has its turn again after the decision.
+
+    False when the step was taken over or has ended meanwhile.
+    """
+    run, current = _locked(step.id)
+    held = current.attempt == step.attempt and current.status in ACTIVE_STEP
+    if not held or run.status not in ACTIVE_RUN:
+        return False
+    current.started_at, current.lease_until, current.deadline = None, None, None
+    _move_step(run, current, StepStatus.PENDING, reason=error.message, actor="worker")
+    output = {"step": str(current.id), "asked": error.detail}
+    position = _make_room(run, current)
+    gate = Step.objects.create(run=run, position=position, kind="gate", name=BUDGET.id, output=output)
+    _park(run, gate, actor="worker")
+    return True
+
+
+def _make_room(run: Run, before: Step) -> int:
+    """The position of ``before``, free now because it and all that follow have moved on by one."""
+    # From the end, one by one: no two may share a position, not even in between.
+    for step in run.steps.filter(position__gte=before.position).order_by("-position"):
+        Step.objects.filter(id=step.id).update(position=F("position") + 1)
+    return before.position
+
+
 # --- People
 
 
@@ -306,9 +347,16 @@ def _decide(run: Run, step: Step, decision: Decision) -> Approval:
 
 
 def _approve(run: Run, step: Step, decision: Decision) -> None:
-    step.output = {"verdict": decision.verdict, "draft": _approved_draft(run, step, decision.edits or {})}
+    granted = _allowed(step) if step.name == BUDGET.id else {"draft": _approved_draft(run, step, decision.edits or {})}
+    step.output = {"verdict": decision.verdict, **granted}
     _move_step(run, step, StepStatus.SUCCEEDED, reason=decision.comment or "approved", actor=decision.actor)
     advance(run, actor=decision.actor)
+
+
+def _allowed(step: Step) -> dict[str, Any]:
+    """The output of a budget gate with its approval: the run may pass the caps by what they lacked."""
+    asked = step.output or {}
+    return {**asked, "allowance_microusd": asked["asked"]["over_microusd"]}
 
 
 def _approved_draft(run: Run, step: Step, edits: dict[str, Any]) -> str:
@@ -333,6 +381,8 @@ def _reject(run: Run, step: Step, decision: Decision) -> None:
 
 def _revise(run: Run, step: Step, decision: Decision) -> None:
     """Appends fresh steps from the named stage on; finished ones stay as they are, so history stays readable."""
+    if step.name == BUDGET.id:
+        raise UnprocessableInput("Money is allowed or refused; there is no work here that could be revised.")
     if not decision.comment:
         raise UnprocessableInput("Say what should be different: a revision needs a comment.")
     again = _steps_from(run, step, decision.stage)
@@ -466,11 +516,13 @@ def resume(run_id: UUID | str) -> Run:
 
 
 def shown_at(step: Step) -> dict[str, Any]:
-    """Exactly what a person decides upon at this gate: the plan, the ideas, or the film with its draft."""
+    """Exactly what a person decides upon at this gate: money, the plan, the ideas, or the film with its draft."""
     run = step.run
+    shown: dict[str, Any] = {"run": str(run.id), "gate": step.name, "brief": run.payload.input.brief}
+    if step.name == BUDGET.id:
+        return {**shown, "money": (step.output or {})["asked"]}
     draft = _draft(run, step)
     ideas = _output_before(step, "iggy")
-    shown: dict[str, Any] = {"run": str(run.id), "gate": step.name, "brief": run.payload.input.brief}
     if draft:
         return {**shown, "draft": draft.request, "film": draft.request.get("film", "")}
     if ideas:
@@ -629,6 +681,7 @@ def _end(run: Run, new: RunStatus, *, reason: str, actor: str) -> None:
 
 
 def _cancel_jobs(run: Run) -> None:
+    money.settle_held(run.spends.all())
     run.jobs.filter(status__in=OPEN_JOB).update(status=JobStatus.CANCELLED, finished_at=timezone.now())
 
 

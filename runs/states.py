@@ -52,6 +52,14 @@ class JobStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+class SpendStatus(StrEnum):
+    """``reserved``: held, and perhaps spent by now. ``settled``: spent. ``released``: not spent after all."""
+
+    RESERVED = "reserved"
+    SETTLED = "settled"
+    RELEASED = "released"
+
+
 class Verdict(StrEnum):
     APPROVE = "approve"
     REJECT = "reject"
@@ -67,7 +75,14 @@ RUN_TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.PENDING: frozenset({RunStatus.RUNNING, RunStatus.WAITING, RunStatus.CANCELLED}),
     RunStatus.RUNNING: frozenset({RunStatus.WAITING, RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED}),
     RunStatus.WAITING: frozenset(
-        {RunStatus.RUNNING, RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.REJECTED}
+        {
+            RunStatus.RUNNING,
+            RunStatus.WAITING,
+            RunStatus.SUCCEEDED,
+            RunStatus.FAILED,
+            RunStatus.CANCELLED,
+            RunStatus.REJECTED,
+        }
     ),
     RunStatus.SUCCEEDED: frozenset(),
     RunStatus.FAILED: frozenset({RunStatus.RUNNING, RunStatus.CANCELLED}),
@@ -75,12 +90,28 @@ RUN_TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.REJECTED: frozenset(),
 }
 
+# A step that is under way goes back to pending when people are asked for money first.
 STEP_TRANSITIONS: dict[StepStatus, frozenset[StepStatus]] = {
     StepStatus.PENDING: frozenset({StepStatus.RUNNING, StepStatus.WAITING, StepStatus.CANCELLED}),
     StepStatus.RUNNING: frozenset(
-        {StepStatus.RUNNING, StepStatus.WAITING, StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.CANCELLED}
+        {
+            StepStatus.PENDING,
+            StepStatus.RUNNING,
+            StepStatus.WAITING,
+            StepStatus.SUCCEEDED,
+            StepStatus.FAILED,
+            StepStatus.CANCELLED,
+        }
     ),
-    StepStatus.WAITING: frozenset({StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.CANCELLED, StepStatus.REJECTED}),
+    StepStatus.WAITING: frozenset(
+        {
+            StepStatus.PENDING,
+            StepStatus.SUCCEEDED,
+            StepStatus.FAILED,
+            StepStatus.CANCELLED,
+            StepStatus.REJECTED,
+        }
+    ),
     StepStatus.SUCCEEDED: frozenset(),
     StepStatus.FAILED: frozenset({StepStatus.PENDING}),
     StepStatus.CANCELLED: frozenset(),

@@ -11,7 +11,8 @@ from django.db.models import Prefetch, QuerySet
 from personas.registry import PERSONAS
 
 from .models import Approval, Artifact, ProviderJob, Run, Step
-from .states import ACTIVE_RUN, IN_FLIGHT_JOB, JobStatus, RunStatus, StepStatus, Verdict
+from .money import dollars
+from .states import ACTIVE_RUN, IN_FLIGHT_JOB, JobStatus, RunStatus, SpendStatus, StepStatus, Verdict
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -86,12 +87,13 @@ class Fault:
 
 
 def with_standing(runs: QuerySet[Run]) -> QuerySet[Run]:
-    """Loads what a list of runs tells: four queries, however many runs."""
+    """Loads what a list of runs tells: as many queries for one run as for many."""
     return runs.select_related("project").prefetch_related(
         Prefetch("steps", Step.objects.defer("output")),
         Prefetch("jobs", ProviderJob.objects.defer("request", "report")),
         Prefetch("artifacts", Artifact.objects.filter(type="poster")),
         "approvals",
+        "spends",
     )
 
 
@@ -99,7 +101,7 @@ def with_story(runs: QuerySet[Run]) -> QuerySet[Run]:
     """Loads everything that a :class:`Story` tells."""
     artifacts = Artifact.objects.filter(type__in=STORY_ARTIFACTS)
     return runs.select_related("project").prefetch_related(
-        "steps", "jobs", Prefetch("artifacts", artifacts), "approvals"
+        "steps", "jobs", Prefetch("artifacts", artifacts), "approvals", "spends"
     )
 
 
@@ -303,9 +305,10 @@ class Story:
 
     @cached_property
     def cost(self) -> str:
-        """What the providers charged, in dollars; empty when none of them said."""
-        microusd = [job.cost_microusd for job in self.run.jobs.all() if job.cost_microusd is not None]
-        return dollars(sum(microusd)) if microusd else ""
+        """What was spent, and what is held for orders under way, in dollars; empty before the first order."""
+        spent, held = self._money(SpendStatus.SETTLED), self._money(SpendStatus.RESERVED)
+        parts = [dollars(spent)] if spent else []
+        return " + ".join([*parts, f"{dollars(held)} held"] if held else parts)
 
     @cached_property
     def faults(self) -> list[Fault]:
@@ -335,6 +338,9 @@ class Story:
         return clock((ended - self.run.created_at).total_seconds()) if ended else ""
 
     # --- Rows
+
+    def _money(self, status: SpendStatus) -> int:
+        return sum(spend.microusd for spend in self.run.spends.all() if spend.status == status)
 
     def _handed(self, persona: str) -> dict[str, Any]:
         """The newest output of a persona."""
@@ -371,12 +377,6 @@ def clock(seconds: float) -> str:
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
-
-
-def dollars(microusd: int) -> str:
-    """Micro-dollars as ``$1.20``; a fraction of a cent shows all its digits."""
-    cents, rest = divmod(microusd, 10_000)
-    return f"${cents // 100}.{cents % 100:02d}" + (f"{rest:04d}".rstrip("0") if rest else "")
 
 
 def _name(step: Step) -> str:

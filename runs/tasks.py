@@ -10,7 +10,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils import timezone
 
-from myloware.kernel.errors import MylowareError
+from myloware.kernel.errors import BudgetExceeded, MylowareError
 from myloware.kernel.logging import log_context
 from personas.registry import PERSONAS
 
@@ -29,14 +29,19 @@ def _stage(run_id: str, step_id: str) -> str:
         step = services.claim(step_id)
         if step is None:
             return "nothing to claim"
-        with kept(lambda: services.heartbeat(step)):
-            output = _perform(step)
+        try:
+            with kept(lambda: services.heartbeat(step)):
+                output = _perform(step)
+        except BudgetExceeded as error:
+            return "waits for money" if services.ask_for_money(step, error) else "taken over"
         return "done" if services.complete(step, output) else "taken over"
 
 
 def _perform(step: Step) -> dict[str, object]:
     try:
         return crew.perform(step)
+    except BudgetExceeded:
+        raise
     except MylowareError as error:
         services.fail(step, error.message)
         raise
@@ -61,7 +66,7 @@ def open_gate(run_id: str, step_id: str) -> str:
 def _wait(kind: str, run_id: str, step_id: str) -> str:
     with log_context(runId=run_id, stepId=step_id):
         parked = services.park(step_id)
-        jobs.submit_ready(run_id, kind)
+        jobs.carry_on(run_id, kind)
         return "waiting" if parked else "not its turn"
 
 
@@ -83,14 +88,14 @@ def wait_publish(run_id: str, step_id: str) -> str:
 @shared_task(name="jobs.submit")
 def submit(run_id: str, kind: str) -> None:
     with log_context(runId=run_id):
-        jobs.submit_ready(run_id, kind)
+        jobs.carry_on(run_id, kind)
 
 
 @shared_task(name="jobs.settled")
 def settled(run_id: str, kind: str) -> None:
     """A job ended: its place in flight is free, and its wait may be over."""
     with log_context(runId=run_id):
-        jobs.submit_ready(run_id, kind)
+        jobs.carry_on(run_id, kind)
         services.settle(run_id)
 
 

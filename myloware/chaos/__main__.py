@@ -34,6 +34,9 @@ def environment(folder: Path, order: Order) -> dict[str, str]:
         "CLIPS_DEADLINE_S": "30",
         "RENDER_DEADLINE_S": "30",
         "PUBLISH_DEADLINE_S": "120",
+        # Enough for a film as planned; what a run orders beyond that passes a budget gate.
+        "RUN_CAP_USD": "1",
+        "DAY_CAP_USD": "0",
         "CHAOS_ORDER": order.model_dump_json(),
     }
 

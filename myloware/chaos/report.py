@@ -64,6 +64,7 @@ class Report:
             *self._publishes(folder / "simulators" / "upload-post"),
             *self._billed(folder / "simulators"),
             *self._incomplete(),
+            *self._unaccounted(),
             *(f"{count} left in {name}" for name, count in self._left().items() if count),
         ]
 
@@ -118,6 +119,24 @@ class Report:
             clips = current_jobs(run, "clips").count()
             if made["kieai.clip"] < clips or not made["ffmpeg.normalized"] or not made["publish.url"]:
                 yield f"run {run.id} succeeded with {dict(made)}"
+
+    def _unaccounted(self) -> Iterator[str]:
+        """What was made has its cost, no money is held for what is over, and nobody passed a cap unasked."""
+        from django.conf import settings
+
+        from runs import money
+        from runs.models import ProviderJob, Run, Spend
+
+        unpaid = ProviderJob.objects.filter(status="succeeded").exclude(spends__status="settled").count()
+        if unpaid:
+            yield f"{unpaid} orders succeeded and nothing was charged for them"
+        held = Spend.objects.filter(status="reserved", job__status__in=["succeeded", "failed", "cancelled"]).count()
+        if held:
+            yield f"the money of {held} orders that are over is still held"
+        cap = int(settings.RUNS.run_cap_usd * 1_000_000)
+        for run in Run.objects.all():
+            if money.spent(run) > cap + money.allowance(run):
+                yield f"run {run.id} spent {money.spent(run)} micro-dollars; its cap is {cap} + {money.allowance(run)}"
 
     def _left(self) -> dict[str, int]:
         from providers.models import WebhookEvent

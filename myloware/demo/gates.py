@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from .client import Client, Json
 
 POLL_S = 0.5
-_WHAT = {"workflow": "the plan", "ideate": "the ideas", "prepublish": "the finished film and its caption"}
+_WHAT = {
+    "workflow": "the plan",
+    "ideate": "the ideas",
+    "prepublish": "the finished film and its caption",
+    "budget": "more money",
+}
 
 
 def open_gate(run: Json) -> Json | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # One credit is one minute of output; 0.30 USD pay as you go (third-party reports).
 MICROUSD_PER_MINUTE = 300_000
-# What a film of unknown length is taken to last, in seconds.
+# What an Edit that does not say in numbers how long it is will be taken to last.
 UNKNOWN_LENGTH_S = 60
 
 
@@ -45,7 +45,7 @@ class ShotstackAdapter:
         self._secret = webhook_secret
 
     def estimate(self, request: Mapping[str, Any]) -> int:
-        return _price(math.ceil(_length_s(request["edit"]) or UNKNOWN_LENGTH_S))
+        return _price(_length_s(request["edit"]) or UNKNOWN_LENGTH_S)
 
     def submit(self, order: RenderOrder, *, key: str, callback_url: str | None) -> Submission:
         """Places one order. There is no idempotency key: the same call twice renders and bills twice."""
@@ -93,13 +93,11 @@ def _price(duration_s: float) -> int:
     return round(duration_s / 60 * MICROUSD_PER_MINUTE)
 
 
-def _length_s(edit: Mapping[str, Any]) -> float:
-    """Where the last clip of an Edit ends; 0 when no clip says so in numbers."""
-    timeline = edit.get("timeline") or {}
-    clips = [clip for track in timeline.get("tracks") or () for clip in track.get("clips") or ()]
-    times = [(clip.get("start"), clip.get("length")) for clip in clips]
-    return max((start + length for start, length in times if _numbers(start, length)), default=0)
-
-
-def _numbers(*values: object) -> bool:
-    return all(isinstance(value, (int, float)) for value in values)
+def _length_s(edit: Mapping[str, Any]) -> int:
+    """Where the last clip of an Edit ends, in full seconds; 0 when that is not said in numbers."""
+    try:
+        clips = [clip for track in edit["timeline"]["tracks"] for clip in track["clips"]]
+        end_s = max(float(clip["start"]) + float(clip["length"]) for clip in clips)
+        return max(math.ceil(end_s), 0)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return 0

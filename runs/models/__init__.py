@@ -1,4 +1,5 @@
 from .artifact import Artifact, ProviderJob
+from .money import Spend
 from .outbox import Outbox
 from .project import Project, ProjectSocial, Social
 from .run import Approval, Run, RunEvent, Step
@@ -13,5 +14,6 @@ __all__ = [
     "Run",
     "RunEvent",
     "Social",
+    "Spend",
     "Step",
 ]

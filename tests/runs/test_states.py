@@ -10,6 +10,7 @@ import pytest
 from runs.schemas import PlannedStep, ProjectSpec, RunInput
 from runs.states import (
     ACTIVE_RUN,
+    ACTIVE_STEP,
     RUN_TRANSITIONS,
     STEP_TRANSITIONS,
     RunStatus,
@@ -89,8 +90,9 @@ def test_a_run_that_ended_well_or_was_stopped_never_moves_again(status: RunStatu
 
 
 @pytest.mark.parametrize("status", StepStatus)
-def test_only_a_failed_step_goes_back_to_pending(status: StepStatus) -> None:
-    assert (StepStatus.PENDING in STEP_TRANSITIONS[status]) == (status == StepStatus.FAILED)
+def test_only_a_step_that_failed_or_is_under_way_goes_back_to_pending(status: StepStatus) -> None:
+    again = {StepStatus.FAILED, *ACTIVE_STEP}
+    assert (StepStatus.PENDING in STEP_TRANSITIONS[status]) == (status in again)
 
 
 def test_the_brief_is_the_first_present_of_its_fields() -> None:

@@ -25,10 +25,11 @@ from runs import services
 from runs.api import find_project, forecast, parse
 from runs.fork import forbidden, fork, preview, total_microusd
 from runs.models import Run
+from runs.money import dollars
 from runs.schemas import RunInput, RunOptions
 from runs.serializers import RunDetailSerializer, RunSerializer
 from runs.states import RunStatus, StepStatus
-from runs.story import Story, dollars, with_standing
+from runs.story import Story, with_standing
 
 if TYPE_CHECKING:
     import argparse

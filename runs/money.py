@@ -1,0 +1,225 @@
+"""Money: held before an order is sent, settled at what it came to, and past no cap without a person's word.
+
+Locks are taken in this order: run, step, money. The money lock is one for all, because the cap of a day counts every
+run, and is kept until the transaction that asked has ended; whoever asks next sees what was held before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, QuerySet, Sum
+from django.utils import timezone
+
+from myloware.kernel.errors import BudgetExceeded
+from personas.prices import stage_microusd, tokens_microusd
+from providers import registry
+
+from .models import Project, ProviderJob, Run, Spend, Step
+from .schemas import BUDGET, Cap, MoneyAsked
+from .states import SpendStatus, StepStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from decimal import Decimal
+
+# Key of the advisory lock: "money" in ASCII.
+_LOCK = 0x6D6F6E6579
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What something costs, in micro-dollars. ``key`` names it: what is asked for twice is held once."""
+
+    key: str
+    step: Step
+    what: str
+    provider: str
+    microusd: int
+    job: ProviderJob | None = None
+
+
+# --- What things cost
+
+
+def estimate(job: ProviderJob) -> int:
+    """What the provider will charge for the order, in micro-dollars."""
+    return registry.adapter(job.provider).estimate(job.request)
+
+
+def cost_of(job: ProviderJob, microusd: int | None = None) -> Cost:
+    """The cost of this try of an order: the estimate, unless it is known."""
+    what = f"clip {job.index + 1}" if job.kind == "clips" else job.kind
+    return Cost(job.key, job.step, what, job.provider, estimate(job) if microusd is None else microusd, job)
+
+
+def _cost_of_stage(step: Step, microusd: int) -> Cost:
+    # One for the thread: a stage that is taken over goes on where it was, and its limits count from the start.
+    what = f"{step.name}, {settings.CREW.llm_model}"
+    return Cost(f"stage-{step.id}-{step.retries}", step, what[:128], "llm", microusd)
+
+
+# --- Holding and settling
+
+
+@transaction.atomic
+def reserve(cost: Cost, *, beside: Sequence[Cost] = ()) -> None:
+    """Holds the money until it is settled or released; what is held already is not held again.
+
+    ``beside`` is what the run wants to order right after it: should people be asked, they are asked for all at once.
+    Raises ``BudgetExceeded`` when a cap would break; then nothing is held.
+    """
+    _lock()
+    held = Spend.objects.filter(key=cost.key).first()
+    if held and held.microusd >= cost.microusd:
+        return
+    today = timezone.now().date()
+    _check(cost, beside, today)
+    wanted = {
+        "day": today,
+        "status": SpendStatus.RESERVED,
+        "reserved_microusd": cost.microusd,
+        "settled_microusd": None,
+        "settled_at": None,
+    }
+    Spend.objects.update_or_create(key=cost.key, defaults=wanted, create_defaults=wanted | _identity(cost))
+
+
+@transaction.atomic
+def settle(cost: Cost) -> None:
+    """Puts the real cost into the place of what was held."""
+    now = timezone.now()
+    real = {"status": SpendStatus.SETTLED, "settled_microusd": cost.microusd, "settled_at": now}
+    unheld = {"day": now.date(), "reserved_microusd": 0}
+    Spend.objects.update_or_create(key=cost.key, defaults=real, create_defaults=real | unheld | _identity(cost))
+
+
+def release(key: str) -> None:
+    """Gives back what was held: nothing was made, and nothing is billed."""
+    Spend.objects.filter(key=key, status=SpendStatus.RESERVED).update(
+        status=SpendStatus.RELEASED, settled_microusd=0, settled_at=timezone.now()
+    )
+
+
+def settle_held(spends: QuerySet[Spend]) -> None:
+    """Settles at what was held: an order that is out is billed whether or not anybody waits for it."""
+    spends.filter(status=SpendStatus.RESERVED).update(
+        status=SpendStatus.SETTLED, settled_microusd=F("reserved_microusd"), settled_at=timezone.now()
+    )
+
+
+def reserve_stage(step: Step) -> None:
+    """Holds what the model of a stage may cost. Raises ``BudgetExceeded``."""
+    cost = _cost_of_stage(step, stage_microusd(settings.CREW.llm_model))
+    if cost.microusd:
+        reserve(cost)
+
+
+def settle_stage(step: Step, *, input_tokens: int, output_tokens: int) -> None:
+    """Settles a stage at the tokens that its thread has used so far."""
+    cost = _cost_of_stage(step, tokens_microusd(settings.CREW.llm_model, input_tokens, output_tokens))
+    if input_tokens or output_tokens:
+        settle(cost)
+    else:
+        release(cost.key)
+
+
+def _lock() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+
+
+def _identity(cost: Cost) -> dict[str, Any]:
+    return {
+        "run_id": cost.step.run_id,
+        "step": cost.step,
+        "job": cost.job,
+        "what": cost.what,
+        "provider": cost.provider,
+    }
+
+
+# --- Caps
+
+
+def spent(scope: Run | Project | date) -> int:
+    """Micro-dollars spent or held: by a run, by all runs of a project, or by all that was asked for on a UTC day."""
+    return _total(_within(scope))
+
+
+def allowance(run: Run) -> int:
+    """Micro-dollars by which people have let the run pass the caps."""
+    gates = run.steps.filter(kind="gate", name=BUDGET.id, status=StepStatus.SUCCEEDED)
+    return sum(output["allowance_microusd"] for output in gates.values_list("output", flat=True) if output)
+
+
+def _total(spends: QuerySet[Spend]) -> int:
+    total: int | None = spends.aggregate(total=Sum(Spend.COUNTS))["total"]
+    return total or 0
+
+
+def _within(scope: Run | Project | date) -> QuerySet[Spend]:
+    if isinstance(scope, Run):
+        return Spend.objects.filter(run=scope)
+    if isinstance(scope, Project):
+        return Spend.objects.filter(run__project=scope)
+    return Spend.objects.filter(day=scope)
+
+
+def _check(cost: Cost, beside: Sequence[Cost], today: date) -> None:
+    """Raises ``BudgetExceeded`` when a cap would break. What costs nothing breaks none."""
+    caps, allowed = _caps(cost, today), allowance(cost.step.run)
+    if cost.microusd and any(_over(cap, cost.microusd, allowed) > 0 for cap in caps):
+        raise _exceeded(cost, beside, caps, allowed)
+
+
+def _caps(cost: Cost, today: date) -> list[Cap]:
+    """Every cap that is set, with what counts against it besides ``cost``."""
+    run, limits = cost.step.run, settings.RUNS
+    scopes: list[tuple[Any, Decimal, Run | Project | date]] = [
+        ("run", limits.run_cap_usd, run),
+        ("project", limits.project_cap_usd, run.project),
+        ("day", limits.day_cap_usd, today),
+    ]
+    return [
+        Cap(name=name, limit_microusd=_microusd(limit), spent_microusd=_total(_within(scope).exclude(key=cost.key)))
+        for name, limit, scope in scopes
+        if limit
+    ]
+
+
+def _over(cap: Cap, asked: int, allowed: int) -> int:
+    """Micro-dollars by which the cap would be passed; not above 0 when it holds."""
+    return cap.spent_microusd + asked - cap.limit_microusd - allowed
+
+
+def _exceeded(cost: Cost, beside: Sequence[Cost], caps: Sequence[Cap], allowed: int) -> BudgetExceeded:
+    asked = cost.microusd + sum(other.microusd for other in beside)
+    broken = [cap for cap in caps if _over(cap, asked, allowed) > 0]
+    first = broken[0]
+    detail = MoneyAsked(
+        what=f"{cost.what} and {len(beside)} more" if beside else cost.what,
+        asked_microusd=asked,
+        over_microusd=max(_over(cap, asked, allowed) for cap in broken),
+        run_spent_microusd=spent(cost.step.run),
+        caps=tuple(broken),
+    )
+    return BudgetExceeded(
+        f"The cap of {dollars(first.limit_microusd)} per {first.name} would break: {dollars(first.spent_microusd)} is "
+        f"spent or held, and {dollars(asked)} is asked for {detail.what}.",
+        **detail.model_dump(mode="json"),
+    )
+
+
+def _microusd(usd: Decimal) -> int:
+    return int(usd * 1_000_000)
+
+
+def dollars(microusd: int) -> str:
+    """Micro-dollars as ``$1.20``; a fraction of a cent shows all its digits."""
+    cents, rest = divmod(microusd, 10_000)
+    return f"${cents // 100}.{cents % 100:02d}" + (f"{rest:04d}".rstrip("0") if rest else "")
