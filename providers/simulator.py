@@ -16,6 +16,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
@@ -130,7 +131,7 @@ class Simulator:
     def _delivered(self, url: str, body: bytes, headers: dict[str, str], delay_s: float) -> bool:
         time.sleep(delay_s * self.world.time_scale)
         try:
-            answer = httpx.post(url, content=body, headers=headers, timeout=CALLBACK_TIMEOUT_S)
+            answer = _caller().post(url, content=body, headers=headers)
         except httpx.HTTPError as error:
             log.info("callback not delivered", extra={"simulator": self.name, "reason": type(error).__name__})
             return False
@@ -171,6 +172,12 @@ class Simulator:
         first, last = int(match[1]), min(int(match[2] or len(content) - 1), len(content) - 1)
         headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
         return httpx.Response(206, content=content[first : last + 1], headers=headers)
+
+
+@cache
+def _caller() -> httpx.Client:
+    """Sends all callbacks: a client loads the machine's certificates when it is made, which takes a while."""
+    return httpx.Client(timeout=CALLBACK_TIMEOUT_S)
 
 
 class SimulatorTransport(httpx.BaseTransport):

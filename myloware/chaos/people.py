@@ -147,14 +147,14 @@ class People:
 
 
 def _project() -> Project:
-    """test_video_gen as a thumbnail: a film of the same steps that costs little to make."""
+    """test_video_gen as a thumbnail, the size in which tiny films are rendered: the same steps at little cost."""
     found = Project.objects.filter(slug="chaos").select_related(None).first()
     if found:
         return found
     real = Project.objects.get(slug="test_video_gen")
     plain = real.spec.model_dump(mode="json", by_alias=True)
     plain["slug"] = "chaos"
-    plain["specs"]["resolution"] |= {"width": 216, "height": 384}
+    plain["specs"]["resolution"] |= {"width": 90, "height": 160}
     made = Project.objects.create(
         slug="chaos", title="Chaos", description="Small films.", spec=ProjectSpec.model_validate(plain)
     )

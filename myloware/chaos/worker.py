@@ -10,6 +10,7 @@ import functools
 import json
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ORDER = Order.model_validate_json(os.environ["CHAOS_ORDER"])
+# Of this thread: whether its next file finds no room.
+_disk = threading.local()
 MARKS = Path(os.environ["MYLOWARE_DATA_DIR"]) / "chaos"
 
 __all__ = ["app"]
@@ -91,8 +94,14 @@ def _performed(_: Any, step: Any, *__: Any) -> None:
 
 def _full(path: Any) -> None:
     """The disk has no room, for a moment."""
-    if ORDER.hits("disk", f"{path} {time.time()}"):
+    if getattr(_disk, "full", False):
+        _disk.full = False
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+
+def _fetched(job: Any, *_: Any) -> None:
+    _die(f"{job.kind}.asked", job.run, str(job.index))
+    _disk.full = _once("disk", job.kind, job.run, str(job.index), "")
 
 
 @worker_process_init.connect
@@ -103,7 +112,7 @@ def _arm(**_: Any) -> None:
     _wrap(jobs, "_take", None, _taken)
     _wrap(jobs, "_submitted", _at_job("called"), _after_job("recorded"))
     _wrap(jobs, "_unknown", _at_job("unanswered"), None)
-    _wrap(jobs, "_collect", _at_job("asked"), None)
+    _wrap(jobs, "_collect", _fetched, None)
     _wrap(jobs, "_finish", _at_job("collected"), _after_job("settled"))
     _wrap(services, "claim", None, _claimed)
     _wrap(crew, "perform", None, _performed)

@@ -26,7 +26,7 @@ ATTEMPTS = 4
 
 @dataclass(frozen=True)
 class Normalised:
-    """What the written file measures."""
+    """What the written file measures; its sound is a copy of what was measured."""
 
     probe: Probe
     loudness: Loudness
@@ -42,11 +42,11 @@ def normalise(source: Path, target: Path, *, width_px: int, height_px: int, fps:
     timeout_s = 60 + 10 * facts.duration_s
     with tempfile.TemporaryDirectory() as folder:
         sound = Path(folder) / "sound.m4a"
-        _fit_sound(source, facts, sound, timeout_s=timeout_s)
+        level = _fit_sound(source, facts, sound, timeout_s=timeout_s)
         picture = ["-c:v", "copy"] if _fits(facts, width_px, height_px, fps) else _refit(width_px, height_px, fps)
         args = ["-i", str(source), "-i", str(sound), "-map", "0:v:0", "-map", "1:a:0", *picture, "-c:a", "copy"]
         ffmpeg.write([*args, "-t", f"{facts.duration_s:.6f}", "-movflags", "+faststart"], target, timeout_s=timeout_s)
-    return Normalised(probe(target), loudness(target, timeout_s=timeout_s))
+    return Normalised(probe(target), level)
 
 
 def _fits(facts: Probe, width_px: int, height_px: int, fps: int) -> bool:
@@ -62,16 +62,16 @@ def _refit(width_px: int, height_px: int, fps: int) -> list[str]:
     return ["-vf", f"{square},{scale},{pad},fps={fps},format=yuv420p", *ffmpeg.x264("veryfast", fps=fps)]
 
 
-def _fit_sound(source: Path, facts: Probe, target: Path, *, timeout_s: float) -> None:
-    """Writes the sound alone, as long as the film, at the target loudness."""
+def _fit_sound(source: Path, facts: Probe, target: Path, *, timeout_s: float) -> Loudness:
+    """Writes the sound alone, as long as the film, at the target loudness; returns what was reached."""
     if facts.audio_codec is None:
         silence = ["-f", "lavfi", "-i", f"anullsrc=r=48000:cl=stereo:d={facts.duration_s:.6f}"]
         ffmpeg.write([*silence, "-t", f"{facts.duration_s:.6f}", *ffmpeg.aac()], target, timeout_s=timeout_s)
-        return
+        return loudness(target, timeout_s=timeout_s)
     level = loudness(source, timeout_s=timeout_s)
     if is_silent(level):
         _encode_sound(source, facts, target, "anull", timeout_s)
-        return
+        return loudness(target, timeout_s=timeout_s)
     gain_db, ceiling_db = TARGET_LUFS - level.integrated_lufs, MAX_TRUE_PEAK_DBTP - PEAK_MARGIN_DB
     limit = level.true_peak_dbtp + gain_db > ceiling_db
     for _ in range(ATTEMPTS):
@@ -80,13 +80,14 @@ def _fit_sound(source: Path, facts: Probe, target: Path, *, timeout_s: float) ->
         reached = loudness(target, timeout_s=timeout_s)
         missing_lu, over_db = TARGET_LUFS - reached.integrated_lufs, reached.true_peak_dbtp - MAX_TRUE_PEAK_DBTP
         if abs(missing_lu) <= TOLERANCE_LU - 0.1 and over_db <= 0:
-            return
+            return reached
         # The limiter took loudness away, or the codec's overshoot broke the ceiling: aim again from what was measured.
         gain_db, limit = gain_db + missing_lu, True
         ceiling_db -= max(0.0, over_db + 0.1)
     logger.warning(
         "loudness target not reached", extra={"lufs": reached.integrated_lufs, "dbtp": reached.true_peak_dbtp}
     )
+    return reached
 
 
 def _limiter(ceiling_db: float) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 OWNER = "local00000"
 FILES = "cdn.shotstack.io"
-TINY = 12
+TINY_PX = 160
 SCHEMA = Path(__file__).with_name("edit.schema.json")
 
 
@@ -124,9 +124,10 @@ def _sources(edit: JSON) -> Iterator[str]:
 
 
 def _shrunk(edit: JSON) -> JSON:
-    """The same edit at a twelfth of the size."""
+    """The same edit in a frame whose longer side is 160 pixels, or less."""
     size: dict[str, Any] = edit["output"].get("size") or {"width": 1080, "height": 1920}
-    small = {side: length // TINY // 2 * 2 for side, length in size.items()}
+    scale = max(1, max(size.values()) / TINY_PX)
+    small = {side: int(length / scale) // 2 * 2 for side, length in size.items()}
     return {**edit, "output": {**edit["output"], "size": small}}
 
 
