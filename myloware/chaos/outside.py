@@ -1,4 +1,4 @@
-"""The world outside: the simulators with tiny media, and the way callbacks take; both misbehave as ordered.
+"""The world outside: the simulators with media from stock, and the way callbacks take; both misbehave as ordered.
 
 ``python -m myloware.chaos.outside PORT WEB_PORT ORDER``
 """
@@ -10,6 +10,7 @@ import hashlib
 import sys
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import django
@@ -19,6 +20,8 @@ import uvicorn
 from .order import Order, chance
 
 LATEST_S = 4.0
+# Of every clip and film, in pixels, seconds and frames per second.
+SIZE, FILM_S, FPS = (90, 160), 1.0, 30
 _JSON = {"content-type": "application/json"}
 
 
@@ -133,22 +136,24 @@ async def _answer(
 
 
 def _with_stock(simulators: dict[str, Any]) -> dict[str, Any]:
-    """Lets kie.ai's stand-in hand out one clip again and again: painting would take most of the time, and nobody looks.
+    """Lets them hand out one film for every clip and render: making new ones takes most of the time, and nobody looks.
 
     Each copy ends with a box of its own, so that no two files are the same.
     """
-    kieai = simulators["kieai"]
-    paint, painted = kieai.work, kieai.path("stock.mp4")
-    paint({"id": "stock", "request": {"prompt": "A paper boat", "aspect_ratio": "9:16"}})
+    from providers.media.synth import synthesise
 
-    def work(job: Any) -> Any:
-        note = job["id"].encode()
-        box = (8 + len(note)).to_bytes(4, "big") + b"free" + note
-        kieai.path(f"{job['id']}.mp4").write_bytes(painted.read_bytes() + box)
-        return {}
-
-    kieai.work = work
+    for simulator in (simulators["kieai"], simulators["shotstack"]):
+        film = simulator.path("stock.mp4")
+        synthesise("A paper boat", film, width_px=SIZE[0], height_px=SIZE[1], duration_s=FILM_S, fps=FPS)
+        simulator.work = partial(_hand_out, simulator, film.read_bytes())
     return simulators
+
+
+def _hand_out(simulator: Any, film: bytes, job: Any) -> dict[str, Any]:
+    note = job["id"].encode()
+    box = (8 + len(note)).to_bytes(4, "big") + b"free" + note
+    simulator.path(f"{job['id']}.mp4").write_bytes(film + box)
+    return {"duration": FILM_S}
 
 
 def main() -> None:

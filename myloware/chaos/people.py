@@ -20,6 +20,7 @@ from runs.services import Decision
 from runs.states import ACTIVE_RUN, RunStatus, StepStatus, Verdict
 
 from .order import chance
+from .outside import SIZE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -147,14 +148,14 @@ class People:
 
 
 def _project() -> Project:
-    """test_video_gen as a thumbnail, the size in which tiny films are rendered: the same steps at little cost."""
+    """test_video_gen as a thumbnail, in the size of the films that the world outside hands out."""
     found = Project.objects.filter(slug="chaos").select_related(None).first()
     if found:
         return found
     real = Project.objects.get(slug="test_video_gen")
     plain = real.spec.model_dump(mode="json", by_alias=True)
     plain["slug"] = "chaos"
-    plain["specs"]["resolution"] |= {"width": 90, "height": 160}
+    plain["specs"]["resolution"] |= dict(zip(("width", "height"), SIZE, strict=True))
     made = Project.objects.create(
         slug="chaos", title="Chaos", description="Small films.", spec=ProjectSpec.model_validate(plain)
     )
