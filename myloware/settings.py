@@ -153,7 +153,12 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": CELERY_TASK_TIME_LIMIT + 60,
     # In the order in which a worker names its queues: what finds lost work must not wait behind the work.
     "queue_order_strategy": "priority",
+    # A broker that hangs must not hold up who has just decided something.
+    "socket_connect_timeout": 3,
+    "socket_timeout": 3,
 }
+# The outbox sends again what the broker did not take.
+CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     name: {"task": name, "schedule": timedelta(seconds=RUNS.sweep_s), "options": {"expires": RUNS.sweep_s * 4}}
     for name in ("runs.sweep", "providers.sweep")

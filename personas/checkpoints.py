@@ -73,6 +73,8 @@ def _pool(conninfo: str, pid: int) -> ConnectionPool[Connection[DictRow]]:
         min_size=0,
         max_size=POOL_SIZE,
         timeout=CONNECT_TIMEOUT_S,
+        # The server may have been started anew since a connection was last used.
+        check=ConnectionPool.check_connection,
         kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
         name=f"checkpoints-{pid}",
         open=True,

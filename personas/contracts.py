@@ -38,11 +38,19 @@ def missing(persona: str, *, allowed: Collection[str], called: Collection[str]) 
     return {tool: why for tool, why in required_tools(persona).items() if tool in allowed and tool not in called}
 
 
-def require(persona: str, *, allowed: Collection[str], called: Collection[str], project: str, run_id: str) -> None:
-    """Raises ``ContractBroken`` naming each skipped tool and why it matters."""
+def require(
+    persona: str,
+    *,
+    allowed: Collection[str],
+    called: Collection[str],
+    refused: Mapping[str, str],
+    project: str,
+    run_id: str,
+) -> None:
+    """Raises ``ContractBroken`` naming each skipped tool and why it matters, or what it had answered."""
     skipped = missing(persona, allowed=allowed, called=called)
     if skipped:
-        reasons = "; ".join(f"{tool} ({why})" for tool, why in skipped.items())
+        reasons = "; ".join(f"{tool} ({_reason(why, refused.get(tool))})" for tool, why in skipped.items())
         raise ContractBroken(
             f"{persona} finished without calling {reasons}.",
             persona=persona,
@@ -50,3 +58,7 @@ def require(persona: str, *, allowed: Collection[str], called: Collection[str], 
             project=project,
             run_id=run_id,
         )
+
+
+def _reason(why: str, answer: str | None) -> str:
+    return f"it had answered: {answer}" if answer else why

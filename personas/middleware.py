@@ -131,7 +131,7 @@ class Completion(Hooks):
         if not complaint:
             return None
         if any(REMINDER in message.additional_kwargs for message in state["messages"]):
-            self._fail(called, complaint)
+            self._fail(state["messages"], complaint)
         log.warning("persona reminded", extra={"persona": self.persona.name, "reason": complaint})
         reminder = HumanMessage(f"You are not done: {complaint}", additional_kwargs={REMINDER: True})
         return {"jump_to": "model", "messages": [reminder], "structured_response": None}
@@ -144,9 +144,16 @@ class Completion(Hooks):
             return f"hand in your result by calling {self.persona.output.__name__}."
         return self.persona.check(output, self.brief)
 
-    def _fail(self, called: Collection[str], complaint: str) -> None:
+    def _fail(self, messages: Collection[BaseMessage], complaint: str) -> None:
         brief = self.brief
-        require(self.persona.name, allowed=self.allowed, called=called, project=brief.project, run_id=brief.run_id)
+        require(
+            self.persona.name,
+            allowed=self.allowed,
+            called=succeeded(messages),
+            refused=refused(messages),
+            project=brief.project,
+            run_id=brief.run_id,
+        )
         raise ContractBroken(
             f"{self.persona.name} was asked once more and still: {complaint}",
             persona=self.persona.name,
@@ -177,6 +184,12 @@ def tool_messages(messages: Collection[BaseMessage]) -> list[ToolMessage]:
 def succeeded(messages: Collection[BaseMessage]) -> set[str]:
     """Names of the tools that answered without an error."""
     return {message.name for message in tool_messages(messages) if message.name and message.status != "error"}
+
+
+def refused(messages: Collection[BaseMessage]) -> dict[str, str]:
+    """Tool -> its last error."""
+    failures = [message for message in tool_messages(messages) if message.name and message.status == "error"]
+    return {str(message.name): message.text for message in failures}
 
 
 def this_turn(messages: list[AnyMessage]) -> list[AnyMessage]:

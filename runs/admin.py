@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.decorators import permission_required
 from django.db.models import Count, Model
@@ -24,6 +25,7 @@ from myloware.kernel.errors import Conflict, InvalidInput, MylowareError
 from . import dispatch, jobs, services
 from .models import Approval, Artifact, Outbox, Project, ProjectSocial, ProviderJob, Run, RunEvent, Social, Spend, Step
 from .money import dollars
+from .schemas import RunInput, RunOptions
 from .story import Story, took, with_standing, with_story
 
 if TYPE_CHECKING:
@@ -159,6 +161,40 @@ class ProjectSocialAdmin(admin.ModelAdmin[ProjectSocial]):
 # --- Runs
 
 
+class StartForm(forms.ModelForm[Run]):
+    """What a run needs to begin; everything else the project says."""
+
+    prompt = forms.CharField(
+        label="brief",
+        min_length=3,
+        max_length=400,
+        widget=forms.Textarea(attrs={"rows": 3, "cols": 60}),
+        help_text='What the film is about, e.g. "the moon orders a cheeseburger".',
+    )
+    seed = forms.IntegerField(
+        min_value=0, max_value=2**31 - 1, initial=0, help_text="The same brief and seed make the same film offline."
+    )
+    propose = forms.BooleanField(
+        label="stop at the plan", required=False, help_text="Wait until somebody has approved the plan."
+    )
+
+    class Meta:
+        model = Run
+        fields = ("project",)
+
+    def start(self, actor: str) -> Run:
+        """Raises what ``services.create_run`` raises."""
+        wanted = self.cleaned_data
+        return services.create_run(
+            project=wanted["project"],
+            input=RunInput(prompt=wanted["prompt"]),
+            options=RunOptions(seed=wanted["seed"]),
+            user_id=actor,
+            actor=actor,
+            approved_by="" if wanted["propose"] else actor,
+        )
+
+
 @admin.register(Run)
 class RunAdmin(History[Run]):
     list_display = ("brief", "project", "state", "progress", "stands_at", "age", "user_id", "page")
@@ -174,6 +210,36 @@ class RunAdmin(History[Run]):
     )
     readonly_fields = ("brief", "state", "stands_at", "took", "spent", "payload_json", "result_json")
     change_form_template = "admin/runs/run/change_form.html"
+    add_form_template = "admin/change_form.html"
+
+    # --- Starting one
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return may_operate(request)
+
+    def get_form(self, request: HttpRequest, obj: Run | None = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change, **kwargs) if obj else StartForm
+
+    def get_fieldsets(self, request: HttpRequest, obj: Run | None = None) -> Any:
+        return self.fieldsets if obj else [(None, {"fields": ("project", "prompt", "seed", "propose")})]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Run | None = None) -> Any:
+        return self.readonly_fields if obj else ()
+
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Run:
+        run: Run = form.start(request.user.get_username())
+        return run
+
+    def save_model(self, request: HttpRequest, obj: Run, form: Any, change: bool) -> None:
+        """Nothing is left to save: the service has."""
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """A run has no rows that people write."""
+
+    def response_add(self, request: HttpRequest, obj: Run, post_url_continue: str | None = None) -> HttpResponse:
+        return redirect("run-page", obj.pk)
+
+    # --- Reading one
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
         return with_standing(super().get_queryset(request))
@@ -232,6 +298,14 @@ class RunAdmin(History[Run]):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
+        if kwargs["obj"] is None:
+            plain = {
+                **context,
+                "title": "Start a run",
+                "show_save_and_continue": False,
+                "show_save_and_add_another": False,
+            }
+            return super().render_change_form(request, plain, *args, **kwargs)
         return super().render_change_form(
             request,
             {**context, **_parts(kwargs["obj"]), "may_operate": self.has_operate_permission(request)},

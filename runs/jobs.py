@@ -36,7 +36,7 @@ from . import dispatch, family, money, services, store
 from .lease import kept
 from .models import ProviderJob, Run, Step
 from .schemas import BUDGET, PublishDraft
-from .states import IN_FLIGHT_JOB, OPEN_JOB, JobStatus, RunStatus, StepStatus
+from .states import IN_FLIGHT_JOB, OPEN_JOB, JobStatus, RunStatus, StepStatus, before
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,7 +198,7 @@ def _approved_film(job: ProviderJob, draft: PublishDraft) -> Path:
 
 def _submitted(job: ProviderJob, external_id: str) -> None:
     now = timezone.now()
-    ProviderJob.objects.filter(id=job.id, status__in=[JobStatus.SUBMITTING, JobStatus.UNKNOWN]).update(
+    ProviderJob.objects.filter(id=job.id, status__in=before(JobStatus.SUBMITTED)).update(
         status=JobStatus.SUBMITTED,
         external_id=external_id,
         submitted_at=now,
@@ -214,7 +214,7 @@ def _submitted(job: ProviderJob, external_id: str) -> None:
 
 
 def _unknown(job: ProviderJob, error: OutcomeUnknown) -> None:
-    ProviderJob.objects.filter(id=job.id, status=JobStatus.SUBMITTING).update(
+    ProviderJob.objects.filter(id=job.id, status__in=before(JobStatus.UNKNOWN)).update(
         status=JobStatus.UNKNOWN,
         error=error.message,
         lease_until=None,
@@ -279,8 +279,9 @@ def _ask(job: ProviderJob) -> Report | None:
 def _unfound(job: ProviderJob) -> None:
     if registry.adapter(job.provider).idempotent:
         # The service keeps our key: placing the order again cannot make a second one.
-        ProviderJob.objects.filter(id=job.id).update(status=JobStatus.INTENT, lease_until=None)
-        dispatch.enqueue_task("jobs.submit", job.run_id, job.kind)
+        lost = ProviderJob.objects.filter(id=job.id, status=JobStatus.UNKNOWN)
+        if lost.update(status=JobStatus.INTENT, lease_until=None):
+            dispatch.enqueue_task("jobs.submit", job.run_id, job.kind)
     elif job.deadline and job.deadline < timezone.now():
         raise OutcomeUnknown("The answer to the order was lost and no callback came; it may have been billed.")
 
@@ -373,7 +374,7 @@ def _finish(
     ``billed``: we give up on an order that the provider has, or may have, and will charge for all the same.
     """
     run = Run.objects.select_for_update(no_key=True).get(id=job.run_id)
-    settled = ProviderJob.objects.filter(id=job.id, status__in=OPEN_JOB).update(
+    settled = ProviderJob.objects.filter(id=job.id, status__in=before(status)).update(
         status=status,
         error=error,
         report=report.raw if report else job.report,
@@ -416,7 +417,11 @@ def settle_by_hand(job_id: UUID | str, *, url: str, actor: str) -> None:
     if job.kind != "publish" or job.status not in {JobStatus.SUBMITTED, JobStatus.UNKNOWN}:
         raise Conflict(f"Only a publish whose outcome is open can be settled by hand; this {job.kind} is {job.status}.")
     if not url:
-        _finish(job, JobStatus.FAILED, error=f"{actor} found that nothing was published")
+        found = f"{actor} found that nothing was published"
+        _finish(job, JobStatus.FAILED, error=found)
+        # What they stopped for is known now.
+        job.run.steps.filter(status=StepStatus.FAILED, kind="wait", name=job.kind).update(error=found)
+        Run.objects.filter(id=job.run_id, status=RunStatus.FAILED).update(reason=found)
         return
     seen = Report(state=State.SUCCEEDED, page_urls=(url,), raw={"settled_by": actor})
     if _finish(job, JobStatus.SUCCEEDED, report=seen):

@@ -14,7 +14,7 @@ from providers.tasks import resolve as resolve_event
 
 from . import dispatch, services
 from .models import Outbox, Step
-from .states import StepStatus
+from .states import RunStatus, StepStatus
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,7 +26,9 @@ KINDS: dict[str, QuerySet[Any]] = {
     "webhook": WebhookEvent.objects.filter(status=WebhookEvent.Status.DEAD),
     "outbox": Outbox.objects.filter(attempts__gte=Outbox.MAX_ATTEMPTS),
     "step": Step.objects.filter(
-        status=StepStatus.FAILED, attempt__gte=services.MAX_ATTEMPTS * (F("retries") + 1)
+        status=StepStatus.FAILED,
+        attempt__gte=services.MAX_ATTEMPTS * (F("retries") + 1),
+        run__status=RunStatus.FAILED,
     ).select_related("run"),
 }
 

@@ -34,6 +34,7 @@ from .states import (
     RunStatus,
     StepStatus,
     Verdict,
+    before,
     plan,
 )
 
@@ -682,7 +683,8 @@ def _end(run: Run, new: RunStatus, *, reason: str, actor: str) -> None:
 
 def _cancel_jobs(run: Run) -> None:
     money.settle_held(run.spends.all())
-    run.jobs.filter(status__in=OPEN_JOB).update(status=JobStatus.CANCELLED, finished_at=timezone.now())
+    open_jobs = run.jobs.filter(status__in=before(JobStatus.CANCELLED))
+    open_jobs.update(status=JobStatus.CANCELLED, finished_at=timezone.now())
 
 
 def note(

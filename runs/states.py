@@ -118,6 +118,26 @@ STEP_TRANSITIONS: dict[StepStatus, frozenset[StepStatus]] = {
     StepStatus.REJECTED: frozenset(),
 }
 
+# Taken; answered, lost or refused; settled. A failed order is wanted anew, under a fresh key; so is, under its own, one
+# that a service with idempotency keys has never seen. A fork starts with orders that have succeeded elsewhere.
+JOB_TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.INTENT: frozenset({JobStatus.SUBMITTING, JobStatus.CANCELLED}),
+    JobStatus.SUBMITTING: frozenset({JobStatus.SUBMITTED, JobStatus.UNKNOWN, JobStatus.FAILED, JobStatus.CANCELLED}),
+    JobStatus.SUBMITTED: frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED}),
+    JobStatus.UNKNOWN: frozenset(
+        {JobStatus.INTENT, JobStatus.SUBMITTED, JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED}
+    ),
+    JobStatus.SUCCEEDED: frozenset(),
+    JobStatus.FAILED: frozenset({JobStatus.INTENT}),
+    JobStatus.CANCELLED: frozenset(),
+}
+
+
+def before(status: JobStatus) -> list[JobStatus]:
+    """From where an order may come to ``status``."""
+    return [old for old, following in JOB_TRANSITIONS.items() if status in following]
+
+
 # The wait that follows a stage is decided by the tools the stage may use.
 WAIT_OF_TOOL = {
     "submit_generation_jobs_tool": "clips",

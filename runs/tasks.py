@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import psycopg
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
+from django.db import OperationalError
 from django.utils import timezone
 
 from myloware.kernel.errors import BudgetExceeded, MylowareError
@@ -40,7 +42,8 @@ def _stage(run_id: str, step_id: str) -> str:
 def _perform(step: Step) -> dict[str, object]:
     try:
         return crew.perform(step)
-    except BudgetExceeded:
+    except (BudgetExceeded, OperationalError, psycopg.OperationalError):
+        # A database that was away is nobody's failure: the lease runs out, and the step is taken over.
         raise
     except MylowareError as error:
         services.fail(step, error.message)

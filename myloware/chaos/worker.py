@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import gc
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from celery.signals import worker_process_init
+from celery.signals import worker_init, worker_process_init
 
 from myloware.celery import app
 
@@ -102,6 +103,17 @@ def _full(path: Any) -> None:
 def _fetched(job: Any, *_: Any) -> None:
     _die(f"{job.kind}.asked", job.run, str(job.index))
     _disk.full = _once("disk", job.kind, job.run, str(job.index), "")
+
+
+@worker_init.connect
+def _load(**_: Any) -> None:
+    """Loads once what takes a second, for hundreds of processes are killed here and forked anew."""
+    import personas.agent  # noqa: F401 - for those that are forked from here
+    from knowledge import embeddings
+
+    embeddings._load(embeddings.current_model())
+    # Celery collects garbage before each fork; what is loaded for good need not be looked through.
+    gc.freeze()
 
 
 @worker_process_init.connect

@@ -35,7 +35,7 @@ class TestContracts:
 
     def test_the_error_says_why(self) -> None:
         with pytest.raises(ContractBroken, match="no clip is generated") as caught:
-            require("riley", allowed=list(TOOLS), called=["memory_search"], project="aismr", run_id="r")
+            require("riley", allowed=list(TOOLS), called=["memory_search"], refused={}, project="aismr", run_id="r")
         assert caught.value.detail["tools"] == ["submit_generation_jobs_tool"]
 
     def test_every_persona_can_call_what_it_must(self) -> None:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from django.core.management import call_command
 
-from runs import services
+from personas import checkpoints
+from runs import crew, services
 from runs.models import Project
 from runs.schemas import RunInput, RunOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from runs.models import Run
 
 
@@ -36,6 +39,13 @@ def make_run(projects: None) -> MakeRun:
         )
 
     return make
+
+
+@pytest.fixture
+def agent_run(make_run: MakeRun) -> Iterator[Run]:
+    """A run whose stages real agents can work on; their checkpoints go through connections of their own."""
+    yield make_run()
+    checkpoints.close(crew.conninfo())
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from personas.ports import ClipRequest, PublishRequest, RenderRequest
-from runs import jobs, services
+from runs import jobs, services, tasks
 from runs.ports import Desk
 from runs.services import Decision
 from runs.states import Verdict
@@ -25,6 +25,11 @@ def stage(run: Run, name: str) -> Step:
     step = services.claim(cursor.id)
     assert step is not None
     return step
+
+
+def work(run: Run, name: str) -> str:
+    """Lets a worker do the stage: the real agent, offline."""
+    return str(tasks._stage(str(run.id), str(run.steps.get(kind="stage", name=name).id)))
 
 
 def approve(run: Run, **values: Any) -> None:

@@ -37,6 +37,27 @@ def act(client: Client, action: str, *runs: Run, **more: str) -> str:
     return answer.content.decode()
 
 
+def test_a_run_is_started_from_the_admin(admin_client: Client, projects: None) -> None:
+    page = admin_client.get(LIST + "add/").content.decode()
+    assert "Start a run" in page
+    wanted = {"project": Project.objects.get(slug="test_video_gen").pk, "prompt": "the moon orders a burger", "seed": 7}
+    answer = admin_client.post(LIST + "add/", wanted)
+    started = Run.objects.get()
+    assert answer.headers["Location"] == reverse("run-page", args=[started.id])
+    assert (started.payload.input.brief, started.payload.options.seed) == ("the moon orders a burger", 7)
+    assert (started.user_id, started.status) == ("admin", RunStatus.RUNNING)
+    admin_client.post(LIST + "add/", {**wanted, "propose": "on"})
+    assert Run.objects.latest("created_at").status == RunStatus.WAITING
+
+
+def test_a_run_that_cannot_start_says_why(admin_client: Client, client: Client, projects: None) -> None:
+    page = admin_client.post(LIST + "add/", {"project": "", "prompt": "x", "seed": -1}).content.decode()
+    assert page.count("errorlist") >= 3
+    client.force_login(User.objects.create_user("reader", is_staff=True))
+    assert client.get(LIST + "add/").status_code == 403
+    assert not Run.objects.exists()
+
+
 def test_every_model_has_its_pages(admin_client: Client, run: Run) -> None:
     to_draft(run)
     models = [model for app in OURS for model in apps.get_app_config(app).get_models()]

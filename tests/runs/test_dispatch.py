@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from datetime import timedelta
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from celery import Celery, current_app
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -85,6 +88,24 @@ def test_a_broker_that_is_away_costs_nothing_but_time(run: Run, inbox: Any, no_b
     assert dispatch.relay(dispatch.due(timezone.now())) == 0
     assert Outbox.objects.filter(attempts=0, error="").count() == waiting
     assert len(dispatch.due(timezone.now())) == waiting
+
+
+def test_a_broker_that_hangs_does_not_hold_up_who_decides(run: Run) -> None:
+    waiting = Outbox.objects.count()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hung = Celery("hung", broker=f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        hung.conf.update(
+            broker_transport_options=settings.CELERY_BROKER_TRANSPORT_OPTIONS,
+            task_publish_retry=settings.CELERY_TASK_PUBLISH_RETRY,
+        )
+        hung.set_current()
+        try:
+            started = time.monotonic()
+            assert dispatch.relay(dispatch.due(timezone.now())) == 0
+            assert time.monotonic() - started < 10
+        finally:
+            app.set_current()
+    assert Outbox.objects.filter(attempts=0, error="").count() == waiting > 0
 
 
 def test_two_relays_send_a_row_once(run: Run, inbox: Any) -> None:

@@ -15,12 +15,11 @@ from langchain_core.messages import AIMessage
 
 from hitl.links import approval_url
 from myloware.kernel.errors import BudgetExceeded, UnprocessableInput
-from personas import checkpoints
 from personas.prices import tokens_microusd
 from personas.studio.model import StudioChatModel
 from providers.base import Report, State
 from providers.registry import adapter
-from runs import crew, jobs, money, services, sweeps, tasks
+from runs import jobs, money, services, sweeps, tasks
 from runs.models import Project, ProviderJob, Run, Spend, Step
 from runs.money import Cost
 from runs.ports import Desk
@@ -29,10 +28,10 @@ from runs.services import Decision
 from runs.states import JobStatus, RunStatus, StepStatus, Verdict
 from runs.story import Story, with_story
 
-from .journey import IDEAS, approve, ask_all, go, stage, to_clips, to_draft, videos
+from .journey import IDEAS, approve, ask_all, go, stage, to_clips, to_draft, videos, work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from django.test import Client
     from pytest_django.fixtures import Settings
@@ -380,18 +379,6 @@ def test_a_film_is_published_past_a_budget_gate_that_came_after_its_approval(run
 
 
 # --- The gate, in a stage
-
-
-def work(run: Run, name: str) -> str:
-    """Lets a worker do the stage: the real agent, offline."""
-    return str(tasks._stage(str(run.id), str(run.steps.get(kind="stage", name=name).id)))
-
-
-@pytest.fixture
-def agent_run(make_run: MakeRun) -> Iterator[Run]:
-    """A run whose stages real agents can work on; their checkpoints go through connections of their own."""
-    yield make_run()
-    checkpoints.close(crew.conninfo())
 
 
 def asked_of_the_model(monkeypatch: pytest.MonkeyPatch, tokens: tuple[int, int] = (0, 0)) -> list[AIMessage]:
