@@ -31,8 +31,8 @@ def environment(folder: Path, order: Order) -> dict[str, str]:
         "LOG_LEVEL": "WARNING",
         # The real deadlines are those of services that need minutes; here everything is done at once.
         "POLL_S": "3",
-        "CLIPS_DEADLINE_S": "30",
-        "RENDER_DEADLINE_S": "30",
+        "CLIPS_DEADLINE_S": "20",
+        "RENDER_DEADLINE_S": "20",
         "PUBLISH_DEADLINE_S": "120",
         # Enough for a film as planned; what a run orders beyond that passes a budget gate.
         "RUN_CAP_USD": "1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -23,13 +24,15 @@ from .order import chance
 from .outside import SIZE
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from rich.console import Console
 
     from .order import Order
     from .report import Report
 
-AT_ONCE = 24
-LOOK_S = 0.3
+AT_ONCE = 56
+LOOK_S = 0.5
 RETRIES = 4
 REJECTED, REVISED, CANCELLED = 0.03, 0.03, 0.02
 CALM_S = 6
@@ -42,7 +45,8 @@ class People:
         self.order = order
         self.console = console
         self.report = report
-        self.retried: dict[Any, int] = {}
+        self.retried: dict[UUID, int] = {}
+        self.doomed: list[UUID] = []
 
     def work(self) -> None:
         deadline = time.monotonic() + self.order.timeout_s
@@ -83,7 +87,7 @@ class People:
     # --- Orders
 
     def _start(self, number: int) -> None:
-        services.create_run(
+        run = services.create_run(
             project=_project(),
             input=RunInput(prompt=f"A paper boat number {number}"),
             options=RunOptions(seed=number),
@@ -91,6 +95,8 @@ class People:
             actor="chaos",
             approved_by="chaos",
         )
+        if chance(self.order.seed, f"cancel {number}") < CANCELLED and not self.order.points:
+            self.doomed.append(run.id)
 
     # --- Decisions
 
@@ -133,13 +139,12 @@ class People:
         self._cancel()
 
     def _cancel(self) -> None:
-        if self.order.points:
-            return
-        for run in Run.objects.filter(status__in=ACTIVE_RUN).order_by("created_at")[:AT_ONCE]:
-            seed, age_s = run.payload.options.seed, (timezone.now() - run.created_at).total_seconds()
-            if chance(self.order.seed, f"cancel {seed}") < CANCELLED and age_s > 1:
-                with suppress(Conflict):
-                    services.cancel(run.id, actor="chaos")
+        old_enough = timezone.now() - timedelta(seconds=1)
+        for run_id in Run.objects.filter(
+            id__in=self.doomed, status__in=ACTIVE_RUN, created_at__lt=old_enough
+        ).values_list("id", flat=True):
+            with suppress(Conflict):
+                services.cancel(run_id, actor="chaos")
 
     def _hopeful(self) -> bool:
         """Whether an operator would still do something."""
