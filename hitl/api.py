@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
@@ -10,17 +10,19 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from myloware.kernel.apikey import caller
-from myloware.kernel.errors import Conflict, NotFound
+from myloware.kernel.errors import Conflict, NotFound, UnprocessableInput
 from runs import services
 from runs.api import find_run
 from runs.models import Step
-from runs.states import Verdict
+from runs.states import StepStatus, Verdict
 
 from . import links
 from .chat import talk
 from .serializers import ApprovalSerializer, ChatAnswer, ChatRequest, DecisionRequest, LinkAnswer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rest_framework.request import Request
 
 
@@ -49,7 +51,9 @@ class GateLink(APIView):
         if gate is None:
             raise Conflict(f"No gate is open: the run is {run.status}.", status=run.status)
         url, expires_at = links.fresh_link(gate)
-        return Response(LinkAnswer({"gate": gate.name, "url": url, "expires_at": expires_at}).data)
+        digest = services.digest_of(gate)
+        answer = {"gate": gate.name, "url": url, "digest": digest, "expires_at": expires_at}
+        return Response(LinkAnswer(answer).data)
 
 
 class DecideGate(APIView):
@@ -64,12 +68,21 @@ class DecideGate(APIView):
             Verdict(wanted["verdict"]),
             actor=caller(request),
             channel="api",
-            digest=wanted["digest"] or services.digest_of(step),
+            digest=_digest(wanted, step),
             comment=wanted["comment"],
             edits=dict(wanted["edits"]),
             stage=wanted["stage"],
         )
         return Response(ApprovalSerializer(services.decide(step.id, decision)).data)
+
+
+def _digest(wanted: Mapping[str, Any], step: Step) -> str:
+    """Of what the caller has looked at. Only who approves has to prove it: no other verdict sets anything going."""
+    if not wanted["digest"] and wanted["verdict"] == Verdict.APPROVE and step.status == StepStatus.WAITING:
+        raise UnprocessableInput(
+            "Say what you approve: send the digest from the gate's newest hitl.request artifact.", field="digest"
+        )
+    return wanted["digest"] or services.digest_of(step)
 
 
 def _newest(run_id: UUID, gate: str) -> Step:

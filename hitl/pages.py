@@ -90,7 +90,7 @@ def page_of(step: Step) -> dict[str, Any]:
 
 def numbers(run: Run) -> dict[str, Any]:
     """What will be made: ``clips``, ``clip_s``, ``film_s`` (seconds), ``format``."""
-    specs, options = run.project.spec.specs, run.payload.options
+    specs, options = run.payload.specs, run.payload.options
     clip_s = options.duration or specs.video_duration_s
     # Clips that overlap start closer together than they last.
     interval_s = (specs.model_extra or {}).get("clipInterval", clip_s)

@@ -28,8 +28,11 @@ class ChatAnswer(serializers.Serializer[Any]):
 
 
 class LinkAnswer(serializers.Serializer[Any]):
+    """``digest`` is of what the gate shows now; an approval over HTTP has to name it."""
+
     gate = serializers.CharField()
     url = serializers.URLField()
+    digest = serializers.CharField()
     expires_at = serializers.DateTimeField()
 
 
@@ -44,8 +47,9 @@ class EditsRequest(serializers.Serializer[Any]):
 class DecisionRequest(serializers.Serializer[Any]):
     """Body of ``POST /v1/hitl/decide/{runId}/{gate}``.
 
-    ``stage`` is the persona a revision goes back to. With ``digest`` (see the ``hitl.request`` artifact) the decision
-    counts only if the gate still shows what the caller saw.
+    ``stage`` is the persona a revision goes back to. ``digest`` is of what the caller has looked at, as told by
+    ``GET /v1/hitl/{runId}/link`` and the gate's newest ``hitl.request`` artifact: the decision counts only if the gate
+    still shows that. An approval needs it.
     """
 
     verdict = serializers.ChoiceField(choices=[verdict.value for verdict in Verdict])

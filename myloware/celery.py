@@ -5,9 +5,26 @@ from __future__ import annotations
 import os
 
 from celery import Celery
+from celery.signals import task_prerun, worker_process_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myloware.settings")
 
 app = Celery("myloware")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_process_init.connect
+def _keep_connections(**_: object) -> None:
+    """A worker's process does one task after the other and need not connect to the database anew for each."""
+    from django.db import connections
+
+    for connection in connections.all():
+        connection.settings_dict |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+
+
+@task_prerun.connect
+def _drop_broken_connections(**_: object) -> None:
+    from django.db import close_old_connections
+
+    close_old_connections()

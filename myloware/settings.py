@@ -133,6 +133,8 @@ CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 # A soft limit comes first so that a stage can record why it ended; the lease survives on heartbeats alone.
 CELERY_TASK_TIME_LIMIT = RUNS.stage_limit_s + 30
 CELERY_TASK_SOFT_TIME_LIMIT = RUNS.stage_limit_s
+# After so many tasks a worker's process connects to the database anew; see also myloware/celery.py.
+CELERY_DB_REUSE_MAX = 100
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
@@ -162,7 +164,10 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     name: {"task": name, "schedule": timedelta(seconds=RUNS.sweep_s), "options": {"expires": RUNS.sweep_s * 4}}
     for name in ("runs.sweep", "providers.sweep")
-} | {"telegram.sweep": {"task": "telegram.sweep", "schedule": timedelta(seconds=60), "options": {"expires": 60}}}
+} | {
+    "telegram.sweep": {"task": "telegram.sweep", "schedule": timedelta(seconds=60), "options": {"expires": 60}},
+    "runs.tidy": {"task": "runs.tidy", "schedule": timedelta(hours=1), "options": {"expires": 3600}},
+}
 
 # --- Mail
 EMAIL_BACKEND = (

@@ -42,6 +42,12 @@ def forget(conninfo: str | Mapping[str, Any], thread_id: str) -> None:
     saver(conninfo).delete_thread(thread_id)
 
 
+def threads(conninfo: str | Mapping[str, Any]) -> list[str]:
+    """The ids of all threads that are kept."""
+    with _pool(_libpq(conninfo), os.getpid()).connection() as connection:
+        return [row["thread_id"] for row in connection.execute("SELECT DISTINCT thread_id FROM checkpoints")]
+
+
 def close(conninfo: str | Mapping[str, Any]) -> None:
     """Closes this process's connections, so that the database can be dropped. The next use opens new ones."""
     _pool(_libpq(conninfo), os.getpid()).close()

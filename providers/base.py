@@ -86,7 +86,10 @@ class Report:
 
 @dataclass(frozen=True)
 class Event:
-    """A callback. ``key`` names the delivery for de-duplication; ``reference`` is our job id from the callback URL."""
+    """A callback. ``key`` names the delivery for de-duplication.
+
+    ``reference`` is our job, ``<id>.<try>``, from a callback URL that we made.
+    """
 
     key: str
     external_id: str | None

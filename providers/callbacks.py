@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
-from uuid import UUID
 
 from myloware.kernel.signing import same, short_mac
 
@@ -18,25 +18,20 @@ if TYPE_CHECKING:
 TOLERANCE_S = 300
 
 
-def callback_url(base: str, provider: str, job_id: str, *, secret: str) -> str:
-    """Where a provider reports on our job: ``.../v1/webhooks/<provider>?ref=<job>.<proof>``."""
-    proof = short_mac(job_id, key=secret, purpose=f"callback.{provider}")
-    return f"{base}/v1/webhooks/{provider}?{urlencode({'ref': f'{job_id}.{proof}'})}"
+def callback_url(base: str, provider: str, job: str, *, secret: str) -> str:
+    """Where a provider reports on our job, ``<id>.<try>``: ``.../v1/webhooks/<provider>?ref=<id>.<try>.<proof>``."""
+    return f"{base}/v1/webhooks/{provider}?{urlencode({'ref': f'{job}.{_proof(job, provider, secret)}'})}"
 
 
-def proven(query: Mapping[str, str], provider: str, *, secret: str) -> bool:
-    """Whether the URL is one we made for this provider."""
-    job_id, _, proof = query.get("ref", "").partition(".")
-    return bool(proof) and same(proof, short_mac(job_id, key=secret, purpose=f"callback.{provider}"))
+def reference(query: Mapping[str, str], provider: str, *, secret: str) -> str | None:
+    """Our job as ``<id>.<try>``, when the URL is one that we made for this provider."""
+    job, _, proof = query.get("ref", "").rpartition(".")
+    known = re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.\d{1,9}", job)
+    return job if known and same(proof, _proof(job, provider, secret)) else None
 
 
-def reference(query: Mapping[str, str]) -> str | None:
-    """Our job id from the URL; it means something only when the URL is :func:`proven`."""
-    job_id = query.get("ref", "").partition(".")[0]
-    try:
-        return str(UUID(job_id))
-    except ValueError:
-        return None
+def _proof(job: str, provider: str, secret: str) -> str:
+    return short_mac(job, key=secret, purpose=f"callback.{provider}")
 
 
 def age_status(stamp: str, now: datetime) -> SignatureStatus:

@@ -24,7 +24,7 @@ from myloware.kernel.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import timedelta
     from pathlib import Path
 
@@ -39,12 +39,16 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 @dataclass(frozen=True)
 class Service:
-    """Where a provider is, and how it is told who we are. ``hosts`` are all it may be reached at or send files from."""
+    """Where a provider is, and how it is told who we are. ``hosts`` are all it may be reached at or send files from.
+
+    ``status_of`` is the HTTP status that counts, for services that say it elsewhere.
+    """
 
     name: str
     base_url: str
     headers: Mapping[str, str]
     hosts: frozenset[str]
+    status_of: Callable[[httpx.Response], int] = lambda response: response.status_code
 
 
 class Client:
@@ -89,7 +93,7 @@ class Client:
         return response
 
     def _check(self, response: httpx.Response, *, safe: bool) -> None:
-        status, name = response.status_code, self.service.name
+        status, name = self.service.status_of(response), self.service.name
         detail = {"provider": name, "status": status, "answer": response.text[:EXCERPT]}
         if status == httpx.codes.TOO_MANY_REQUESTS:
             raise RateLimited(f"{name} takes no more requests now.", retry_after_s=_retry_after_s(response), **detail)

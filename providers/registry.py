@@ -16,6 +16,7 @@ from myloware.kernel.errors import NotFound
 
 from . import callbacks
 from .http import Client, Service
+from .kieai import adapter as kieai
 from .kieai.adapter import KieaiAdapter
 from .kieai.fake import KieaiSimulator
 from .shotstack.adapter import ShotstackAdapter
@@ -41,6 +42,7 @@ class Entry:
     build: Callable[[Client, ProviderSettings], Adapter]
     headers: Callable[[str], dict[str, str]]
     hosts: frozenset[str]
+    status_of: Callable[[httpx.Response], int] = lambda response: response.status_code
 
 
 PROVIDERS: dict[str, Entry] = {
@@ -50,6 +52,7 @@ PROVIDERS: dict[str, Entry] = {
         build=lambda client, s: KieaiAdapter(client, signing_secret=s.kieai_signing_secret.get_secret_value()),
         headers=lambda key: {"Authorization": f"Bearer {key}"},
         hosts=frozenset({"api.kie.ai", "tempfile.aiquickdraw.com", "file.aiquickdraw.com"}),
+        status_of=kieai.status_of,
     ),
     "shotstack": Entry(
         field="shotstack",
@@ -99,9 +102,9 @@ def download(name: str, url: str, target: Path) -> Path:
     return _client(name).download(url, target)
 
 
-def callback_url(name: str, job_id: str) -> str:
-    """The URL that a provider calls about our job."""
-    return callbacks.callback_url(settings.WEBHOOK_BASE_URL, name, job_id, secret=_callback_secret(name))
+def callback_url(name: str, job: str) -> str:
+    """The URL that a provider calls about our job, ``<id>.<try>``."""
+    return callbacks.callback_url(settings.WEBHOOK_BASE_URL, name, job, secret=_callback_secret(name))
 
 
 def simulators(*, tiny: bool = False) -> dict[str, Simulator]:
@@ -119,7 +122,7 @@ def _client(name: str) -> Client:
     found = entry(name)
     # The stand-ins ask for a key as the services do, and take any.
     key = _setting(name, "api_key").get_secret_value() or ("" if mode(name) == "live" else "local-key")
-    service = Service(name, _setting(name, "base_url").rstrip("/"), found.headers(key), found.hosts)
+    service = Service(name, _setting(name, "base_url").rstrip("/"), found.headers(key), found.hosts, found.status_of)
     return Client(service, _transport(name))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +15,14 @@ from personas.base import StageBrief, StageResult
 from personas.llm import chat_model
 
 from . import money, services
+from .models import Step
 from .ports import Desk, Library, clip_artifacts, film_url, outputs
 
 if TYPE_CHECKING:
-    from .models import Step
+    from datetime import datetime
+
+# Long enough to look at what an agent did.
+KEPT = timedelta(days=7)
 
 
 def perform(step: Step) -> dict[str, Any]:
@@ -29,7 +35,7 @@ def perform(step: Step) -> dict[str, Any]:
     from personas.agent import run_stage, tokens_of
 
     brief = brief_of(step)
-    thread_id, checkpointer = f"{step.id}.{step.retries}", checkpoints.saver(conninfo())
+    thread_id, checkpointer = _thread_of(step), checkpoints.saver(conninfo())
     money.reserve_stage(step)
     try:
         result = run_stage(
@@ -49,6 +55,22 @@ def perform(step: Step) -> dict[str, Any]:
     return result.output
 
 
+def _thread_of(step: Step) -> str:
+    return f"{step.id}.{step.retries}"
+
+
+def forget_old_threads(now: datetime) -> int:
+    """Deletes the agents' threads of steps that are over since a week: nothing goes on from them, and they add up."""
+    thread_of = re.compile(r"([0-9a-f-]{36})\.\d+")
+    threads = {thread: found[1] for thread in checkpoints.threads(conninfo()) if (found := thread_of.fullmatch(thread))}
+    over = Step.objects.filter(id__in=set(threads.values()), finished_at__lt=now - KEPT).values_list("id", flat=True)
+    old = {str(step_id) for step_id in over}
+    forgotten = [thread for thread, step_id in threads.items() if step_id in old]
+    for thread in forgotten:
+        checkpoints.forget(conninfo(), thread)
+    return len(forgotten)
+
+
 def brief_of(step: Step) -> StageBrief:
     """Everything the persona may know."""
     payload, spec = step.run.payload, step.run.project.spec
@@ -59,7 +81,7 @@ def brief_of(step: Step) -> StageBrief:
         persona=step.name,
         project=spec.slug,
         title=spec.title,
-        specs=spec.specs.model_dump(mode="json", by_alias=True),
+        specs=payload.specs.model_dump(mode="json", by_alias=True),
         guardrails=list(spec.guardrails),
         expectations=expectations.model_dump(mode="json") if expectations else {},
         input=payload.input.model_dump(mode="json"),

@@ -14,6 +14,7 @@ from celery import chain, current_app
 from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from .models import Outbox
 from .states import StepStatus, segment
@@ -32,8 +33,8 @@ log = logging.getLogger(__name__)
 # Who takes a row to send it has so long; then another may.
 SENDING = timedelta(seconds=5)
 BATCH = 500
-# Workers empty this queue before any other (settings: CELERY_BROKER_TRANSPORT_OPTIONS).
-URGENT = "control"
+# Workers empty this queue before all but the sweeps' (settings: CELERY_BROKER_TRANSPORT_OPTIONS).
+URGENT = "urgent"
 Link = tuple[str, list[str]]
 
 
@@ -69,7 +70,7 @@ def relay(rows: Sequence[Outbox]) -> int:
     """Sends the rows and returns how many the broker took."""
     try:
         return sum(_send(row) for row in rows if _take(row))
-    except OperationalError as error:
+    except (OperationalError, RedisError) as error:
         log.warning("the broker cannot be reached", extra={"waiting": len(rows), "reason": str(error)})
         return 0
 
@@ -91,13 +92,18 @@ def _send(row: Outbox) -> bool:
         segment_of_work = chain(*links)
         # Only the first link is urgent; the others take the way of their names.
         segment_of_work.apply_async(queue=URGENT) if row.urgent else segment_of_work.apply_async()
-    except OperationalError:
+    except (OperationalError, RedisError):
+        # Away, or there and unable, as one that is loading its data or has no room.
         Outbox.objects.filter(id=row.id).update(due_at=row.due_at)
         raise
     except Exception as error:
         # Refused for what it is. It stays, for people to see, and holds up no other.
         log.exception("a wake-up cannot be sent", extra={"outbox": row.id})
-        Outbox.objects.filter(id=row.id).update(attempts=row.attempts + 1, error=f"{type(error).__name__}: {error}")
+        Outbox.objects.filter(id=row.id).update(
+            attempts=row.attempts + 1,
+            due_at=timezone.now() + timedelta(seconds=min(60 * 2**row.attempts, 3600)),
+            error=f"{type(error).__name__}: {error}",
+        )
         return False
     Outbox.objects.filter(id=row.id).delete()
     return True

@@ -23,6 +23,7 @@ from myloware.kernel.errors import (
     Conflict,
     MylowareError,
     OutcomeUnknown,
+    ProviderError,
     ProviderUnavailable,
     RateLimited,
 )
@@ -36,7 +37,7 @@ from . import dispatch, family, money, services, store
 from .lease import kept
 from .models import ProviderJob, Run, Step
 from .schemas import BUDGET, PublishDraft
-from .states import IN_FLIGHT_JOB, OPEN_JOB, JobStatus, RunStatus, StepStatus, before
+from .states import ACTIVE_RUN, IN_FLIGHT_JOB, OPEN_JOB, JobStatus, RunStatus, StepStatus, before
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,11 +57,15 @@ PROVIDER_OF = {"clips": "kieai", "render": "shotstack", "publish": "upload-post"
 def order(step: Step, kind: str, requests: Sequence[dict[str, Any]]) -> list[ProviderJob]:
     """Commits one intent per request; asking again returns the same jobs, and renews only those that failed.
 
-    Raises ``RateLimited`` when the run would queue more than it may, ``Conflict`` when it has ended meanwhile.
+    Raises ``RateLimited`` when the run would queue more than it may, ``Conflict`` when it has ended meanwhile or
+    another worker has taken the step over.
     """
     run = Run.objects.select_for_update(no_key=True).get(id=step.run_id)
     if not run.active:
         raise Conflict(f"The run has ended: it is {run.status}. Nothing more is ordered.")
+    current = Step.objects.select_for_update(no_key=True).get(id=step.id)
+    if current.attempt != step.attempt or current.status != StepStatus.RUNNING:
+        raise Conflict(f"{step.name} is not this worker's any more: it is {current.status}. Nothing more is ordered.")
     existing = {job.index: job for job in run.jobs.filter(step=step, kind=kind)}
     _check_queue(run, kind, new=sum(index not in existing for index in range(len(requests))))
     return [_intent(step, kind, index, request, existing.get(index)) for index, request in enumerate(requests)]
@@ -80,8 +85,8 @@ def _intent(step: Step, kind: str, index: int, request: dict[str, Any], job: Pro
         )
     if job.status in {JobStatus.FAILED, JobStatus.INTENT}:
         job.retries += job.status == JobStatus.FAILED
-        job.request, job.status, job.error, job.external_id = request, JobStatus.INTENT, "", ""
-        job.save(update_fields=["request", "status", "error", "external_id", "retries"])
+        job.request, job.status, job.error, job.external_id, job.poll_at = request, JobStatus.INTENT, "", "", None
+        job.save(update_fields=["request", "status", "error", "external_id", "poll_at", "retries"])
     return job
 
 
@@ -104,15 +109,20 @@ def submit_ready(run_id: UUID | str, kind: str) -> None:
 
     Raises ``BudgetExceeded`` when the next one would break a cap; it stays an intent.
     """
-    while job := _take(run_id, kind):
-        with kept(partial(_extend, job.id)):
-            _submit(job)
+    taken = True
+    while taken and (job := _take(run_id, kind)):
+        with kept(partial(_extend, job)):
+            taken = _submit(job)
 
 
-def _extend(job_id: UUID) -> bool:
+def _mine(job: ProviderJob) -> QuerySet[ProviderJob]:
+    """The job's row, while nobody has taken it over since."""
+    return ProviderJob.objects.filter(id=job.id, attempt=job.attempt)
+
+
+def _extend(job: ProviderJob) -> bool:
     """Keeps a job that is being placed or collected; False when that is over."""
-    lease_until = timezone.now() + _lease()
-    return bool(ProviderJob.objects.filter(id=job_id, lease_until__isnull=False).update(lease_until=lease_until))
+    return bool(_mine(job).filter(lease_until__isnull=False).update(lease_until=timezone.now() + _lease()))
 
 
 def _lease() -> timedelta:
@@ -133,25 +143,31 @@ def _take(run_id: UUID | str, kind: str) -> ProviderJob | None:
     money.reserve(money.cost_of(job), beside=[money.cost_of(other) for other in intents[1:]])
     now = timezone.now()
     job.status = JobStatus.SUBMITTING
+    job.attempt += 1
     job.lease_until = now + _lease()
     job.deadline = now + timedelta(seconds=getattr(settings.RUNS, f"{kind}_deadline_s"))
     job.poll_at = job.lease_until
-    job.save(update_fields=["status", "lease_until", "deadline", "poll_at"])
+    job.save(update_fields=["status", "attempt", "lease_until", "deadline", "poll_at"])
     return job
 
 
-def _submit(job: ProviderJob) -> None:
+def _submit(job: ProviderJob) -> bool:
+    """Places the order; False when the service takes none now, so that others need not be tried."""
     try:
         submission = registry.adapter(job.provider).submit(
-            _order(job), key=job.key, callback_url=registry.callback_url(job.provider, str(job.id))
+            _order(job), key=job.key, callback_url=registry.callback_url(job.provider, job.reference)
         )
     except OutcomeUnknown as error:
         _unknown(job, error)
+    except (RateLimited, ProviderUnavailable) as error:
+        _postpone(job, error)
+        return False
     except MylowareError as error:
-        # Refused, or not taken after the client's own retries: nothing was started and nothing is billed.
+        # Refused: nothing was started and nothing is billed.
         _finish(job, JobStatus.FAILED, error=error.message)
     else:
         _submitted(job, submission.external_id)
+    return True
 
 
 def _order(job: ProviderJob) -> Order:
@@ -198,7 +214,9 @@ def _approved_film(job: ProviderJob, draft: PublishDraft) -> Path:
 
 def _submitted(job: ProviderJob, external_id: str) -> None:
     now = timezone.now()
-    ProviderJob.objects.filter(id=job.id, status__in=before(JobStatus.SUBMITTED)).update(
+    # Whoever learns the id of this try is welcome, a worker that was given up for dead as much as a callback.
+    same_try = ProviderJob.objects.filter(id=job.id, retries=job.retries)
+    same_try.filter(status__in=before(JobStatus.SUBMITTED)).update(
         status=JobStatus.SUBMITTED,
         external_id=external_id,
         submitted_at=now,
@@ -214,12 +232,29 @@ def _submitted(job: ProviderJob, external_id: str) -> None:
 
 
 def _unknown(job: ProviderJob, error: OutcomeUnknown) -> None:
-    ProviderJob.objects.filter(id=job.id, status__in=before(JobStatus.UNKNOWN)).update(
+    _mine(job).filter(status__in=before(JobStatus.UNKNOWN)).update(
         status=JobStatus.UNKNOWN,
         error=error.message,
         lease_until=None,
         poll_at=timezone.now() + timedelta(seconds=settings.RUNS.poll_s),
     )
+
+
+@transaction.atomic
+def _postpone(job: ProviderJob, error: RateLimited | ProviderUnavailable) -> None:
+    """Nobody took the order, after the client's own retries: it is wanted still, and its money is free meanwhile."""
+    Run.objects.select_for_update(no_key=True).get(id=job.run_id)
+    pause_s = (error.retry_after_s if isinstance(error, RateLimited) else None) or settings.RUNS.poll_s
+    put_off = _mine(job).filter(status=JobStatus.SUBMITTING)
+    if put_off.update(
+        status=JobStatus.INTENT,
+        error=error.message,
+        lease_until=None,
+        deadline=None,
+        poll_at=timezone.now() + timedelta(seconds=pause_s),
+    ):
+        money.release(job.key)
+        services.note(job.run, job.step, f"{job.kind} {job.index}", old=job.status, new="intent", reason=error.message)
 
 
 # --- The truth
@@ -229,23 +264,33 @@ def refresh(job_id: UUID | str) -> None:
     """Asks the provider about a job and keeps what it finished; a second caller at the same time does nothing."""
     job = _hold(job_id)
     if job is not None:
-        with kept(partial(_extend, job.id)):
+        with kept(partial(_extend, job)):
             _refresh(job)
 
 
 def _refresh(job: ProviderJob) -> None:
     try:
         report = _ask(job)
-        if report is None or report.state == "accepted":
-            _look_again(job)
-        elif report.state == "succeeded":
-            _collect(job, report)
-        else:
-            _failed(job, report)
-    except (ProviderUnavailable, RateLimited) as error:
-        log.warning("provider did not answer", extra={"job": str(job.id), "reason": error.message})
+    except (ProviderError, RateLimited) as error:
+        # A question that failed says nothing of the order: what was taken may be made, or out, all the same.
+        log.warning("a provider cannot tell", extra={"job": str(job.id), "reason": error.message})
+        _look_again(job, error=error.message)
+        return
+    if report is None or report.state == "accepted":
         _look_again(job)
+    elif report.state == "failed":
+        _failed(job, report)
+    else:
+        _keep(job, report)
+
+
+def _keep(job: ProviderJob, report: Report) -> None:
+    try:
+        _collect(job, report)
+    except (ProviderUnavailable, RateLimited) as error:
+        _look_again(job, error=error.message)
     except MylowareError as error:
+        # Made, and of no use.
         _finish(job, JobStatus.FAILED, error=error.message, billed=True)
 
 
@@ -258,7 +303,7 @@ def _hold(job_id: UUID | str) -> ProviderJob | None:
     free = ProviderJob.objects.filter(
         Q(lease_until=None) | Q(lease_until__lt=now), id=job_id, status__in=[JobStatus.SUBMITTED, JobStatus.UNKNOWN]
     )
-    if not free.update(lease_until=now + _lease()):
+    if not free.update(lease_until=now + _lease(), attempt=F("attempt") + 1):
         return None
     return ProviderJob.objects.select_related("run", "step").get(id=job_id)
 
@@ -279,20 +324,21 @@ def _ask(job: ProviderJob) -> Report | None:
 def _unfound(job: ProviderJob) -> None:
     if registry.adapter(job.provider).idempotent:
         # The service keeps our key: placing the order again cannot make a second one.
-        lost = ProviderJob.objects.filter(id=job.id, status=JobStatus.UNKNOWN)
-        if lost.update(status=JobStatus.INTENT, lease_until=None):
+        lost = _mine(job).filter(status=JobStatus.UNKNOWN, run__status__in=ACTIVE_RUN)
+        if lost.update(status=JobStatus.INTENT, lease_until=None, poll_at=None):
             dispatch.enqueue_task("jobs.submit", job.run_id, job.kind)
     elif job.deadline and job.deadline < timezone.now():
         raise OutcomeUnknown("The answer to the order was lost and no callback came; it may have been billed.")
 
 
-def _look_again(job: ProviderJob) -> None:
+def _look_again(job: ProviderJob, *, error: str = "") -> None:
     now = timezone.now()
     if job.deadline and job.deadline < now and job.kind != "publish":
-        _finish(job, JobStatus.FAILED, error="the provider did not finish in time", billed=True)
+        late = "the provider did not finish in time"
+        _finish(job, JobStatus.FAILED, error=f"{late}: {error}" if error else late, billed=True)
         return
     poll_at = now + timedelta(seconds=settings.RUNS.poll_s)
-    ProviderJob.objects.filter(id=job.id, status__in=OPEN_JOB).update(lease_until=None, poll_at=poll_at)
+    _mine(job).filter(status__in=OPEN_JOB).update(lease_until=None, poll_at=poll_at, error=error or F("error"))
 
 
 def _collect(job: ProviderJob, report: Report) -> None:
@@ -323,7 +369,7 @@ def _clip(job: ProviderJob, report: Report, folder: Path) -> list[dict[str, Any]
 
 def _film(job: ProviderJob, report: Report, folder: Path) -> list[dict[str, Any]]:
     source = registry.download(job.provider, report.urls[0], folder / "render.mp4")
-    size = job.run.project.spec.specs.resolution
+    size = job.run.payload.specs.resolution
     normalised = normalise(source, folder / "film.mp4", width_px=size.width, height_px=size.height, fps=size.fps)
     poster(folder / "film.mp4", folder / "poster.jpg", at_s=normalised.probe.duration_s * POSTER_AT)
     picture, stored = store.keep(folder / "poster.jpg"), store.keep(folder / "film.mp4")
@@ -374,14 +420,18 @@ def _finish(
     ``billed``: we give up on an order that the provider has, or may have, and will charge for all the same.
     """
     run = Run.objects.select_for_update(no_key=True).get(id=job.run_id)
-    settled = ProviderJob.objects.filter(id=job.id, status__in=before(status)).update(
-        status=status,
-        error=error,
-        report=report.raw if report else job.report,
-        cost_microusd=report.cost_microusd if report else None,
-        lease_until=None,
-        poll_at=None,
-        finished_at=timezone.now(),
+    settled = (
+        _mine(job)
+        .filter(status__in=before(status))
+        .update(
+            status=status,
+            error=error,
+            report=report.raw if report else job.report,
+            cost_microusd=report.cost_microusd if report else None,
+            lease_until=None,
+            poll_at=None,
+            finished_at=timezone.now(),
+        )
     )
     if not settled:
         return False
@@ -413,7 +463,7 @@ def settle_by_hand(job_id: UUID | str, *, url: str, actor: str) -> None:
     The run then goes on, or stands failed and can be retried. Raises ``Conflict`` unless the job is a publish whose
     outcome is open.
     """
-    job = ProviderJob.objects.select_related("run", "step").get(id=job_id)
+    job = ProviderJob.objects.select_related("run", "step").select_for_update(of=("self",)).get(id=job_id)
     if job.kind != "publish" or job.status not in {JobStatus.SUBMITTED, JobStatus.UNKNOWN}:
         raise Conflict(f"Only a publish whose outcome is open can be settled by hand; this {job.kind} is {job.status}.")
     if not url:
@@ -441,11 +491,7 @@ def unsettled() -> QuerySet[ProviderJob]:
 
 def reported(provider: str, external_id: str | None, reference: str | None) -> None:
     """A provider called: finds the job it speaks of and has it refreshed. An unknown job is ignored."""
-    job = (
-        ProviderJob.objects.filter(provider=provider)
-        .filter(Q(id=reference) if reference else Q(external_id=external_id or " "))
-        .first()
-    )
+    job = _job_of(provider, external_id, reference)
     if job is None:
         log.warning("callback for no job of ours", extra={"provider": provider, "external_id": external_id})
         return
@@ -454,17 +500,34 @@ def reported(provider: str, external_id: str | None, reference: str | None) -> N
     dispatch.enqueue_task("media.refresh", job.id)
 
 
+def _job_of(provider: str, external_id: str | None, reference: str | None) -> ProviderJob | None:
+    jobs = ProviderJob.objects.filter(provider=provider)
+    if not reference:
+        return jobs.filter(external_id=external_id).first() if external_id else None
+    job_id, _, retries = reference.partition(".")
+    # What a provider says of an earlier try must not be taken for this one's.
+    return jobs.filter(id=job_id, retries=retries).first()
+
+
 def due(now: datetime) -> list[UUID]:
     """Open jobs nobody has reported on in time; each is handed out once per poll interval."""
     soon = now + timedelta(seconds=settings.RUNS.poll_s)
-    ids = list(ProviderJob.objects.filter(status__in=OPEN_JOB, poll_at__lte=now).values_list("id", flat=True)[:200])
+    silent = ProviderJob.objects.filter(status__in=IN_FLIGHT_JOB, poll_at__lte=now)
+    ids = list(silent.values_list("id", flat=True)[:200])
     ProviderJob.objects.filter(id__in=ids, poll_at__lte=now).update(poll_at=soon)
     return ids
 
 
-def stranded() -> list[tuple[UUID, str]]:
-    """(run, kind) of waits that have intents left to send."""
-    waiting = Step.objects.filter(
-        kind="wait", status=StepStatus.WAITING, run__jobs__status=JobStatus.INTENT, run__jobs__kind=F("name")
+def stranded(now: datetime) -> list[tuple[UUID, str]]:
+    """(run, kind) of waits that have intents left to send; each is handed out once per poll interval."""
+    left = ProviderJob.objects.filter(
+        Q(poll_at=None) | Q(poll_at__lte=now),
+        status=JobStatus.INTENT,
+        run__steps__kind="wait",
+        run__steps__status=StepStatus.WAITING,
+        run__steps__name=F("kind"),
     )
-    return list(waiting.values_list("run_id", "name").distinct())
+    found = list(left.values_list("id", "run_id", "kind")[:500])
+    soon = now + timedelta(seconds=settings.RUNS.poll_s)
+    ProviderJob.objects.filter(id__in=[job for job, _, _ in found], status=JobStatus.INTENT).update(poll_at=soon)
+    return sorted({(run, kind) for _, run, kind in found})

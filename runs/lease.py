@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import connection
+from django.db import Error, connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -22,7 +25,7 @@ def kept(extend: Callable[[], bool]) -> Iterator[None]:
     stop = threading.Event()
 
     def beat() -> None:
-        while not stop.wait(settings.RUNS.lease_s / 3) and extend():
+        while not stop.wait(settings.RUNS.lease_s / 3) and _patiently(extend):
             pass
         connection.close()
 
@@ -33,3 +36,13 @@ def kept(extend: Callable[[], bool]) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
+
+
+def _patiently(extend: Callable[[], bool]) -> bool:
+    """A database that is away for a moment does not end a lease: the next beat may come in time."""
+    try:
+        return extend()
+    except Error as error:
+        log.warning("a lease could not be extended", extra={"reason": type(error).__name__})
+        connection.close()
+        return True

@@ -151,10 +151,13 @@ def spent(scope: Run | Project | date) -> int:
     return _total(_within(scope))
 
 
-def allowance(run: Run) -> int:
-    """Micro-dollars by which people have let the run pass the caps."""
+def allowance(run: Run, cap: str, today: date) -> int:
+    """Micro-dollars by which people have let the run pass a cap; that of a day only on the day they said so."""
     gates = run.steps.filter(kind="gate", name=BUDGET.id, status=StepStatus.SUCCEEDED)
-    return sum(output["allowance_microusd"] for output in gates.values_list("output", flat=True) if output)
+    if cap == "day":
+        gates = gates.filter(finished_at__date=today)
+    asked = [MoneyAsked.model_validate(output["asked"]) for output in gates.values_list("output", flat=True) if output]
+    return sum(broken.over_microusd for each in asked for broken in each.caps if broken.name == cap)
 
 
 def _total(spends: QuerySet[Spend]) -> int:
@@ -172,41 +175,37 @@ def _within(scope: Run | Project | date) -> QuerySet[Spend]:
 
 def _check(cost: Cost, beside: Sequence[Cost], today: date) -> None:
     """Raises ``BudgetExceeded`` when a cap would break. What costs nothing breaks none."""
-    caps, allowed = _caps(cost, today), allowance(cost.step.run)
-    if cost.microusd and any(_over(cap, cost.microusd, allowed) > 0 for cap in caps):
-        raise _exceeded(cost, beside, caps, allowed)
+    if cost.microusd and _broken(cost, cost.microusd, today):
+        raise _exceeded(cost, beside, today)
 
 
-def _caps(cost: Cost, today: date) -> list[Cap]:
-    """Every cap that is set, with what counts against it besides ``cost``."""
+def _broken(cost: Cost, asked: int, today: date) -> tuple[Cap, ...]:
+    """The caps that ``asked`` micro-dollars on top of all but ``cost`` would break."""
     run, limits = cost.step.run, settings.RUNS
     scopes: list[tuple[Any, Decimal, Run | Project | date]] = [
         ("run", limits.run_cap_usd, run),
         ("project", limits.project_cap_usd, run.project),
         ("day", limits.day_cap_usd, today),
     ]
-    return [
-        Cap(name=name, limit_microusd=_microusd(limit), spent_microusd=_total(_within(scope).exclude(key=cost.key)))
-        for name, limit, scope in scopes
-        if limit
-    ]
+    caps = []
+    for name, limit, scope in scopes:
+        counted = _total(_within(scope).exclude(key=cost.key))
+        over = counted + asked - _microusd(limit) - allowance(run, name, today)
+        if limit and over > 0:
+            caps.append(Cap(name=name, limit_microusd=_microusd(limit), spent_microusd=counted, over_microusd=over))
+    return tuple(caps)
 
 
-def _over(cap: Cap, asked: int, allowed: int) -> int:
-    """Micro-dollars by which the cap would be passed; not above 0 when it holds."""
-    return cap.spent_microusd + asked - cap.limit_microusd - allowed
-
-
-def _exceeded(cost: Cost, beside: Sequence[Cost], caps: Sequence[Cap], allowed: int) -> BudgetExceeded:
+def _exceeded(cost: Cost, beside: Sequence[Cost], today: date) -> BudgetExceeded:
     asked = cost.microusd + sum(other.microusd for other in beside)
-    broken = [cap for cap in caps if _over(cap, asked, allowed) > 0]
+    broken = _broken(cost, asked, today)
     first = broken[0]
     detail = MoneyAsked(
         what=f"{cost.what} and {len(beside)} more" if beside else cost.what,
         asked_microusd=asked,
-        over_microusd=max(_over(cap, asked, allowed) for cap in broken),
+        over_microusd=max(cap.over_microusd for cap in broken),
         run_spent_microusd=spent(cost.step.run),
-        caps=tuple(broken),
+        caps=broken,
     )
     return BudgetExceeded(
         f"The cap of {dollars(first.limit_microusd)} per {first.name} would break: {dollars(first.spent_microusd)} is "

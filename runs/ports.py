@@ -44,7 +44,7 @@ class Desk:
     def __init__(self, step: Step) -> None:
         self.step = step
         self.run = step.run
-        self.specs: Specs = step.run.project.spec.specs
+        self.specs: Specs = step.run.payload.specs
         self.options: RunOptions = step.run.payload.options
 
     def submit_clips(self, call_id: str, videos: Sequence[ClipRequest]) -> dict[str, Any]:

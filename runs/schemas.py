@@ -178,6 +178,7 @@ class RunPayload(Shape):
     project: str
     input: RunInput
     graph_spec: GraphSpec
+    specs: Specs
     user_id: str | None = None
     options: RunOptions = RunOptions()
     metadata: dict[str, Any] = {}
@@ -196,11 +197,15 @@ class RunResult(Shape):
 
 
 class Cap(Shape):
-    """A limit on spending: per ``run``, ``project`` or ``day``. ``spent_microusd`` counts what is reserved, too."""
+    """A limit on spending: per ``run``, ``project`` or ``day``.
+
+    ``spent_microusd`` counts what is reserved, too; ``over_microusd`` is by how much it would be passed.
+    """
 
     name: Literal["run", "project", "day"]
     limit_microusd: int
     spent_microusd: int
+    over_microusd: int
 
 
 class MoneyAsked(Shape):

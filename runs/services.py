@@ -74,7 +74,14 @@ def create_run(
     Raises ``UnprocessableInput`` when the options ask for a plan the project cannot make.
     """
     graph = _graph(project, options)
-    payload = RunPayload(project=project.slug, input=input, graph_spec=graph, user_id=user_id or None, options=options)
+    payload = RunPayload(
+        project=project.slug,
+        input=input,
+        graph_spec=graph,
+        specs=project.spec.specs,
+        user_id=user_id or None,
+        options=options,
+    )
     run = Run.objects.create(project=project, payload=payload, user_id=user_id)
     Step.objects.bulk_create(_steps(run, graph.steps, start=0))
     note(run, None, "run", old="", new=run.status, reason=input.brief, actor=actor)
@@ -246,7 +253,8 @@ def expire(step_id: UUID | str, *, now: datetime) -> bool:
     if step.kind != "wait" or step.status != StepStatus.WAITING or step.deadline is None or step.deadline > now:
         return False
     if not _settle(run, step, actor="sweep"):
-        _fail(run, step, LATE.get(step.name, LATE_JOB), actor="sweep")
+        heard = {job.error for job in current_jobs(run, step.name) if job.status in OPEN_JOB and job.error}
+        _fail(run, step, " Last heard: ".join([LATE.get(step.name, LATE_JOB), *sorted(heard)[:1]]), actor="sweep")
     return True
 
 
@@ -348,16 +356,11 @@ def _decide(run: Run, step: Step, decision: Decision) -> Approval:
 
 
 def _approve(run: Run, step: Step, decision: Decision) -> None:
-    granted = _allowed(step) if step.name == BUDGET.id else {"draft": _approved_draft(run, step, decision.edits or {})}
-    step.output = {"verdict": decision.verdict, **granted}
+    # What is asked for at a budget gate is by its approval allowed.
+    shown = step.output or {"draft": _approved_draft(run, step, decision.edits or {})}
+    step.output = {**shown, "verdict": decision.verdict}
     _move_step(run, step, StepStatus.SUCCEEDED, reason=decision.comment or "approved", actor=decision.actor)
     advance(run, actor=decision.actor)
-
-
-def _allowed(step: Step) -> dict[str, Any]:
-    """The output of a budget gate with its approval: the run may pass the caps by what they lacked."""
-    asked = step.output or {}
-    return {**asked, "allowance_microusd": asked["asked"]["over_microusd"]}
 
 
 def _approved_draft(run: Run, step: Step, edits: dict[str, Any]) -> str:
@@ -497,9 +500,10 @@ def _renew(run: Run, step: Step, *, actor: str, reason: str) -> None:
 
 def order_anew(job: ProviderJob) -> None:
     """Makes an intent of a failed job, under a fresh key, in the caller's transaction."""
-    job.status, job.error, job.external_id, job.finished_at = JobStatus.INTENT, "", "", None
+    job.status, job.error, job.external_id = JobStatus.INTENT, "", ""
+    job.finished_at = job.poll_at = job.deadline = None
     job.retries += 1
-    job.save(update_fields=["status", "error", "external_id", "finished_at", "retries"])
+    job.save(update_fields=["status", "error", "external_id", "finished_at", "poll_at", "deadline", "retries"])
 
 
 @transaction.atomic
@@ -531,6 +535,7 @@ def shown_at(step: Step) -> dict[str, Any]:
     return {
         **shown,
         "plan": run.payload.graph_spec.model_dump(mode="json"),
+        "specs": run.payload.specs.model_dump(mode="json", by_alias=True),
         "options": run.payload.options.model_dump(mode="json"),
     }
 
@@ -547,7 +552,13 @@ def digest(value: object) -> str:
 
 
 def _draft(run: Run, step: Step) -> Any:
-    return run.jobs.filter(kind="publish", step__position__lt=step.position).order_by("-step__position").first()
+    """The publish that a gate decides upon; None when it was revised away and its stage has not come again."""
+    orders = run.jobs.filter(kind="publish", step__position__lt=step.position)
+    job = orders.select_related("step").order_by("-step__position").first()
+    if job is None or job.status != JobStatus.CANCELLED:
+        return job
+    redone = run.steps.filter(kind="stage", status=StepStatus.SUCCEEDED, position__lt=step.position)
+    return None if redone.filter(position__gt=job.step.position).exists() else job
 
 
 def _output_before(step: Step, persona: str) -> dict[str, Any] | None:

@@ -118,11 +118,14 @@ STEP_TRANSITIONS: dict[StepStatus, frozenset[StepStatus]] = {
     StepStatus.REJECTED: frozenset(),
 }
 
-# Taken; answered, lost or refused; settled. A failed order is wanted anew, under a fresh key; so is, under its own, one
-# that a service with idempotency keys has never seen. A fork starts with orders that have succeeded elsewhere.
+# Taken; answered, lost, refused, or put off because nobody took it; settled. A failed order is wanted anew, under a
+# fresh key; so is, under its own, one that a service with idempotency keys has never seen. A fork starts with orders
+# that have succeeded elsewhere.
 JOB_TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.INTENT: frozenset({JobStatus.SUBMITTING, JobStatus.CANCELLED}),
-    JobStatus.SUBMITTING: frozenset({JobStatus.SUBMITTED, JobStatus.UNKNOWN, JobStatus.FAILED, JobStatus.CANCELLED}),
+    JobStatus.SUBMITTING: frozenset(
+        {JobStatus.INTENT, JobStatus.SUBMITTED, JobStatus.UNKNOWN, JobStatus.FAILED, JobStatus.CANCELLED}
+    ),
     JobStatus.SUBMITTED: frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED}),
     JobStatus.UNKNOWN: frozenset(
         {JobStatus.INTENT, JobStatus.SUBMITTED, JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED}

@@ -253,7 +253,7 @@ class Story:
 
     @property
     def _shot_count(self) -> int:
-        return self.run.project.spec.specs.video_count if any(step.name == "clips" for step in self.steps) else 0
+        return self.run.payload.specs.video_count if any(step.name == "clips" for step in self.steps) else 0
 
     def _shot(self, index: int, idea: dict[str, Any], job: ProviderJob | None) -> Shot:
         made = self._made("kieai.clip", job)
@@ -324,12 +324,12 @@ class Story:
     @property
     def film_length(self) -> str:
         """How many clips of what length."""
-        spec, options = self.run.project.spec.specs, self.run.payload.options
+        spec, options = self.run.payload.specs, self.run.payload.options
         return f"{spec.video_count} × {options.duration or spec.video_duration_s:g} s"
 
     @property
     def aspect_ratio(self) -> str:
-        return str(self.run.payload.options.aspect_ratio or self.run.project.spec.specs.aspect_ratio)
+        return str(self.run.payload.options.aspect_ratio or self.run.payload.specs.aspect_ratio)
 
     @property
     def wall_time(self) -> str:

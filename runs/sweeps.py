@@ -9,8 +9,8 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from . import dispatch, services
-from .models import Run, Step
-from .states import RunStatus, StepStatus
+from .models import ProviderJob, Run, Step
+from .states import OPEN_JOB, RunStatus, StepStatus
 
 
 @transaction.atomic
@@ -30,6 +30,13 @@ def _lost(now: datetime) -> QuerySet[Run]:
     held = mine.filter(status__in=[StepStatus.RUNNING, StepStatus.WAITING])
     woken = now - timedelta(seconds=settings.RUNS.lease_s)
     return Run.objects.filter(status=RunStatus.RUNNING, updated_at__lt=woken).filter(Exists(expired) | ~Exists(held))
+
+
+def finished_waits() -> int:
+    """Ends waits whose jobs are all done, should the last one's wake-up have been lost."""
+    open_jobs = ProviderJob.objects.filter(run=OuterRef("run"), kind=OuterRef("name"), status__in=OPEN_JOB)
+    done = Step.objects.filter(~Exists(open_jobs), kind="wait", status=StepStatus.WAITING)
+    return sum(services.settle(run_id) for run_id in list(done.values_list("run_id", flat=True)[:100]))
 
 
 def expired_waits(now: datetime) -> int:

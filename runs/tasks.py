@@ -111,14 +111,20 @@ def refresh(job_id: str) -> None:
 def sweep() -> dict[str, int]:
     """Sends lost wake-ups again: expired leases, forgotten runs, silent jobs, passed deadlines."""
     now = timezone.now()
-    found = {"runs": sweeps.lost_runs(now), "waits": sweeps.expired_waits(now)}
+    found = {"runs": sweeps.lost_runs(now), "waits": sweeps.finished_waits() + sweeps.expired_waits(now)}
     silent = jobs.due(now)
     for job_id in silent:
         enqueue_task("media.refresh", job_id)
-    stranded = jobs.stranded()
+    stranded = jobs.stranded(now)
     for run_id, kind in stranded:
         enqueue_task("jobs.submit", run_id, kind)
     found |= {"jobs": len(silent), "intents": len(stranded), "outbox": relay(due(now))}
     if any(found.values()):
         log.info("sweep found work", extra=found)
     return found
+
+
+@shared_task(name="runs.tidy")
+def tidy() -> int:
+    """Deletes what nobody will need again."""
+    return crew.forget_old_threads(timezone.now())

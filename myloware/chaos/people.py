@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .order import Order
     from .report import Report
 
-AT_ONCE = 56
+AT_ONCE = 48
 LOOK_S = 0.5
 RETRIES = 4
 REJECTED, REVISED, CANCELLED = 0.03, 0.03, 0.02
@@ -153,13 +153,14 @@ class People:
 
 
 def _project() -> Project:
-    """test_video_gen as a thumbnail, in the size of the films that the world outside hands out."""
+    """test_video_gen as a thumbnail of one clip, in the size of the films that the world outside hands out."""
     found = Project.objects.filter(slug="chaos").select_related(None).first()
     if found:
         return found
     real = Project.objects.get(slug="test_video_gen")
     plain = real.spec.model_dump(mode="json", by_alias=True)
     plain["slug"] = "chaos"
+    plain["specs"]["videoCount"] = 1
     plain["specs"]["resolution"] |= dict(zip(("width", "height"), SIZE, strict=True))
     made = Project.objects.create(
         slug="chaos", title="Chaos", description="Small films.", spec=ProjectSpec.model_validate(plain)

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from django.utils import timezone
 from rich.table import Table
 
 from .order import FAULTS
@@ -105,10 +106,10 @@ class Report:
 
         for provider, key in (("kieai", "callBackUrl"), ("shotstack", "callback")):
             orders = Counter(_reference(file.read_text(), key) for file in (folder / provider).glob("*.json"))
-            tries = {str(job.id): 1 + job.retries for job in ProviderJob.objects.filter(provider=provider)}
-            for job_id, count in orders.items():
-                if count > tries.get(job_id, 0):
-                    yield f"{provider} was given job {job_id} {count} times instead of {tries.get(job_id, 0)}"
+            retries = {str(job.id): job.retries for job in ProviderJob.objects.filter(provider=provider)}
+            for (job_id, retry), count in orders.items():
+                if count > 1 or int(retry) > retries.get(job_id, -1):
+                    yield f"{provider} was given try {retry} of job {job_id} {count} times"
 
     def _incomplete(self) -> Iterator[str]:
         from runs.models import Run
@@ -135,8 +136,9 @@ class Report:
             yield f"the money of {held} orders that are over is still held"
         cap = int(settings.RUNS.run_cap_usd * 1_000_000)
         for run in Run.objects.all():
-            if money.spent(run) > cap + money.allowance(run):
-                yield f"run {run.id} spent {money.spent(run)} micro-dollars; its cap is {cap} + {money.allowance(run)}"
+            allowed = money.allowance(run, "run", timezone.now().date())
+            if money.spent(run) > cap + allowed:
+                yield f"run {run.id} spent {money.spent(run)} micro-dollars; its cap is {cap} + {allowed}"
 
     def _left(self) -> dict[str, int]:
         from providers.models import WebhookEvent
@@ -212,7 +214,7 @@ def _job_of(key: str) -> str:
     return key.removeprefix("publish-").rsplit("-", 1)[0]
 
 
-def _reference(job: str, key: str) -> str:
-    """The job of ours that a simulated order names in its callback URL."""
-    found = re.search(rf'"{key}": "[^"]*?([0-9a-f]{{8}}-[0-9a-f-]{{27}})', job)
-    return found[1] if found else ""
+def _reference(job: str, key: str) -> tuple[str, str]:
+    """The job of ours that a simulated order names in its callback URL, and which try of it."""
+    found = re.search(rf'"{key}": "[^"]*?([0-9a-f]{{8}}-[0-9a-f-]{{27}})\.(\d+)', job)
+    return (found[1], found[2]) if found else ("", "0")

@@ -88,7 +88,7 @@ def web(plan: Plan) -> Program:
 def worker(plan: Plan, *, name: str = "worker", app: str = "myloware") -> Program:
     # One worker has nobody to talk to before it starts.
     alone = ("--without-gossip", "--without-mingle")
-    options = ("-Q", "control,runs,media", "-c", str(plan.workers), "-n", f"{name}@%h", "--loglevel", "INFO")
+    options = ("-Q", "control,urgent,runs,media", "-c", str(plan.workers), "-n", f"{name}@%h", "--loglevel", "INFO")
     program = python(name, plan, *_CELERY, "-A", app, "worker", *options, *alone)
     # Soft shutdown: running tasks get worker_soft_shutdown_timeout to end, then they are handed back.
     return replace(program, stop_signals=(signal.SIGQUIT,))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from myloware.kernel.errors import ProviderRefused, ProviderUnavailable, RateLimited
+from myloware.kernel.errors import OutcomeUnknown
 from myloware.kernel.signing import same
 from providers.base import ClipOrder, Event, Report, SignatureStatus, State, Submission
 from providers.callbacks import age_status, body_json, reference
@@ -21,6 +21,8 @@ from providers.callbacks import age_status, body_json, reference
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+    import httpx
 
     from providers.http import Client
 
@@ -31,7 +33,11 @@ MODELS = {"veo-3-fast": "veo3_fast", "veo-3": "veo3", "veo-3-lite": "veo3_lite"}
 MICROUSD_PER_CREDIT = 5_000
 CREDITS = {"veo3_fast": 60, "veo3": 250, "veo3_lite": 30}
 
-UNAVAILABLE = frozenset({455, 500})
+# The codes in the envelope that mean something else than the HTTP status of that number (provider's error table):
+# 408 the model gave nothing; 455 maintenance; 501 the generation failed; 505 the feature is off.
+HTTP_STATUS = {408: 504, 455: 503, 501: 422, 505: 422}
+# No envelope, so nobody knows what became of the request.
+UNREADABLE = 502
 
 
 class Vendor(BaseModel):
@@ -81,15 +87,18 @@ class KieaiAdapter:
     def submit(self, order: ClipOrder, *, key: str, callback_url: str | None) -> Submission:
         """Places one order. There is no idempotency key: the same call twice makes and bills two clips."""
         data = self._call("POST", "/api/v1/veo/generate", json=_request(order, callback_url))
+        if not data.get("taskId"):
+            raise OutcomeUnknown("kie.ai took the order and did not say under which id.", provider=self.name)
         return Submission(str(data["taskId"]), data)
 
     def status(self, external_id: str) -> Report:
         data = self._call("GET", "/api/v1/veo/record-info", taskId=external_id)
         record = Record.model_validate(data)
-        if record.success_flag == 0:
-            return Report(State.ACCEPTED, raw=data)
         if record.success_flag == 1 and record.response and record.response.urls:
             return Report(State.SUCCEEDED, urls=record.response.urls, cost_microusd=_cost(record), raw=data)
+        if record.success_flag in {0, 1}:
+            # Of a finished clip the files may come a moment later.
+            return Report(State.ACCEPTED, raw=data)
         return Report(State.FAILED, error=record.error_message or f"error {record.error_code}", raw=data)
 
     def find(self, key: str) -> Submission | None:
@@ -110,20 +119,24 @@ class KieaiAdapter:
     def event(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> Event:
         content = body_json(body)
         task = task_id(content)
-        return Event(f"kieai:{task}:{content.get('code')}", task or None, reference(query))
+        return Event(
+            f"kieai:{task}:{content.get('code')}", task or None, reference(query, self.name, secret=self._secret)
+        )
 
     def _call(self, method: str, path: str, **content: Any) -> dict[str, Any]:
         send = self._client.post if method == "POST" else self._client.get
-        answer = body_json(send(path, **content).content)
-        code, message = answer.get("code"), str(answer.get("msg", ""))
-        if code == 200 and isinstance(answer.get("data"), dict):
-            return dict(answer["data"])
-        detail: dict[str, Any] = {"provider": self.name, "code": code}
-        if code == 429:
-            raise RateLimited(f"kie.ai takes no more requests now: {message}", **detail)
-        if code in UNAVAILABLE:
-            raise ProviderUnavailable(f"kie.ai: {message}", **detail)
-        raise ProviderRefused(f"kie.ai refused ({code}): {message}", **detail)
+        data = body_json(send(path, **content).content).get("data")
+        return data if isinstance(data, dict) else {}
+
+
+def status_of(response: httpx.Response) -> int:
+    """The HTTP status that kie.ai would have answered with, if it did not say 200 to everything."""
+    if response.is_error:
+        return response.status_code
+    code = body_json(response.content).get("code")
+    if not isinstance(code, int):
+        return UNREADABLE
+    return HTTP_STATUS.get(code, code)
 
 
 def _request(order: ClipOrder, callback_url: str | None) -> dict[str, Any]:
@@ -154,9 +167,10 @@ def task_id(content: dict[str, Any]) -> str:
     return next((str(place[key]) for place in places for key in ("task_id", "taskId") if place.get(key)), "")
 
 
-def _cost(record: Record) -> int:
-    model = body_json((record.param_json or "{}").encode()).get("model", "veo3_fast")
-    return _price(str(model))
+def _cost(record: Record) -> int | None:
+    """The price of the model that the service repeats in its answer; None when it does not."""
+    model = body_json((record.param_json or "{}").encode()).get("model")
+    return _price(model) if isinstance(model, str) else None
 
 
 def _price(model: str) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from providers.base import Event, RenderOrder, Report, SignatureStatus, State, Submission
-from providers.callbacks import body_json, proven, reference
+from providers.callbacks import body_json, reference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +74,7 @@ class ShotstackAdapter:
         """Callbacks are not signed; the proof in the URL we gave is all there is."""
         if not query.get("ref"):
             return SignatureStatus.MISSING
-        known = proven(query, self.name, secret=self._secret)
+        known = reference(query, self.name, secret=self._secret)
         return SignatureStatus.VERIFIED if known else SignatureStatus.REJECTED
 
     def event(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> Event:
@@ -82,11 +82,12 @@ class ShotstackAdapter:
         content = body_json(body)
         render = content.get("render") if content.get("type") == "serve" else content.get("id")
         parts: list[Any] = [content.get(key) for key in ("type", "action", "id", "status")]
-        return Event(f"shotstack:{':'.join(map(str, parts))}", str(render) if render else None, reference(query))
+        job = reference(query, self.name, secret=self._secret)
+        return Event(f"shotstack:{':'.join(map(str, parts))}", str(render) if render else None, job)
 
 
-def _cost(render: Render) -> int:
-    return _price(render.duration or 0)
+def _cost(render: Render) -> int | None:
+    return _price(render.duration) if render.duration else None
 
 
 def _price(duration_s: float) -> int:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from providers.http import Client
 
-RUNNING = frozenset({"pending", "queued", "processing", "in_progress"})
+# Of the words for the state of an upload those that are final; any other means that it goes on.
+ENDED = frozenset({"completed", "failed"})
 NOT_FOUND = 404
 
 
@@ -78,11 +79,13 @@ class UploadPostAdapter:
         return Submission(str(answer.get("request_id") or order.request_id), answer)
 
     def status(self, external_id: str) -> Report:
-        answer = body_json(self._client.get("/uploadposts/status", request_id=external_id).content)
-        if answer.get("status") in RUNNING:
-            return Report(State.ACCEPTED, raw=answer)
-        rows = [Row.model_validate(row) for row in answer.get("results") or []]
-        faults = [row.fault for row in rows if row.fault] or ([] if rows else ["no platform reported an outcome"])
+        answer = self._status(external_id)
+        rows = [Row.model_validate(row) for row in (answer or {}).get("results") or []]
+        # Nothing may be known of an upload just after it, rows may say too early that they succeeded, and one that was
+        # silent for an hour is called failed without any.
+        if answer is None or answer.get("status") not in ENDED or not rows:
+            return Report(State.ACCEPTED, raw=answer or {})
+        faults = [row.fault for row in rows if row.fault]
         if faults:
             return Report(State.FAILED, error="; ".join(faults), raw=answer)
         pages = [row.post_url or row.url or self._page(external_id, row.platform) for row in rows]
@@ -98,13 +101,18 @@ class UploadPostAdapter:
         return next((str(row["post_url"]) for row in rows if row.get("post_url")), None)
 
     def find(self, key: str) -> Submission | None:
+        answer = self._status(key)
+        return None if answer is None else Submission(key, answer)
+
+    def _status(self, request_id: str) -> dict[str, Any] | None:
+        """What the service says of an upload; None when it knows of none."""
         try:
-            answer = body_json(self._client.get("/uploadposts/status", request_id=key).content)
+            answer = body_json(self._client.get("/uploadposts/status", request_id=request_id).content)
         except ProviderRefused as error:
             if error.detail.get("status") == NOT_FOUND:
                 return None
             raise
-        return None if answer.get("status") == "not_found" else Submission(key, answer)
+        return None if answer.get("status") == "not_found" else answer
 
     def verify(
         self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str], now: datetime

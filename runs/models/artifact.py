@@ -57,9 +57,12 @@ class ProviderJob(models.Model):
     report = models.JSONField(default=dict, blank=True, help_text="the provider's last answer")
     error = models.TextField(blank=True)
     cost_microusd = models.BigIntegerField(null=True, blank=True)
-    retries = models.PositiveIntegerField(default=0, help_text="times a person asked for a fresh try")
+    attempt = models.PositiveIntegerField(default=0, help_text="fence: only who took the job last may settle it")
+    retries = models.PositiveIntegerField(default=0, help_text="times it was ordered anew, under a fresh key")
     lease_until = models.DateTimeField(null=True, blank=True)
-    poll_at = models.DateTimeField(null=True, blank=True, help_text="when to ask, should no callback come")
+    poll_at = models.DateTimeField(
+        null=True, blank=True, help_text="when to ask, should no callback come; of an intent, when to try again"
+    )
     deadline = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     submitted_at = models.DateTimeField(null=True, blank=True)
@@ -83,3 +86,8 @@ class ProviderJob(models.Model):
     def key(self) -> str:
         """Our name for this order: the same however often it is placed, another for a fresh try."""
         return f"{self.kind}-{self.id}-{self.retries}"
+
+    @property
+    def reference(self) -> str:
+        """Our name for this try in callback URLs."""
+        return f"{self.id}.{self.retries}"

@@ -58,13 +58,11 @@ def at_prepublish(film: Path | None = None) -> Run:
     run = at_workflow()
     decide(run)
     work(run, {"ideas": IDEAS[:2]})
-    for stage, kind in (("riley", "clips"), ("alex", "render")):
-        finished(jobs.order(run.steps.get(name=stage), kind, [{"prompt": "a clip"}]))
-        work(run)
+    for kind in ("clips", "render"):
+        finished(work(run, orders=(kind, {"prompt": "a clip"})))
         park(run)
     checksum = _keep(run, film)
-    jobs.order(run.steps.get(name="quinn"), "publish", [draft(checksum).model_dump(mode="json")])
-    work(run)
+    work(run, orders=("publish", draft(checksum).model_dump(mode="json")))
     park(run)
     return run
 
@@ -110,14 +108,18 @@ def gate(run: Run) -> Step:
     return step
 
 
-def work(run: Run, output: dict[str, Any] | None = None) -> None:
-    """Does the stage the run stands at."""
+def work(
+    run: Run, output: dict[str, Any] | None = None, *, orders: tuple[str, dict[str, Any]] | None = None
+) -> list[Any]:
+    """Does the stage the run stands at; returns what it ordered."""
     cursor = run.cursor()
     assert cursor is not None
     step = services.claim(cursor.id)
     assert step is not None
+    ordered = jobs.order(step, orders[0], [orders[1]]) if orders else []
     assert services.complete(step, output or {})
     run.refresh_from_db()
+    return ordered
 
 
 def park(run: Run) -> None:

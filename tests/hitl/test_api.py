@@ -108,7 +108,12 @@ def test_no_link_where_no_gate_is_open(api: Client) -> None:
 
 def test_the_key_holder_decides_with_edits(api: Client) -> None:
     run = scenes.at_prepublish()
-    answer = decide(api, run, "prepublish", verdict="approve", comment="fine", edits={"caption": "Edited."})
+    shown = run.artifacts.filter(type="hitl.request").latest("created_at").metadata["digest"]
+    wanted = {"verdict": "approve", "comment": "fine", "edits": {"caption": "Edited."}}
+    unseen = decide(api, run, "prepublish", **wanted)
+    assert unseen.status_code == 422
+    assert "send the digest" in unseen.json()["error"]["message"]
+    answer = decide(api, run, "prepublish", **wanted, digest=shown)
     assert answer.status_code == 200
     assert answer.json()["verdict"] == "approve"
     assert run.jobs.get(kind="publish").request["caption"] == "Edited."

@@ -13,6 +13,7 @@ import uvicorn
 
 from providers.http import Client, Service
 from providers.kieai.fake import KieaiSimulator
+from providers.registry import PROVIDERS
 from providers.server import SimulatorServer
 from providers.shotstack.fake import ShotstackSimulator
 from providers.simulator import NextDoorTransport, World
@@ -70,7 +71,8 @@ class Town:
 
     def client(self, name: str, base_url: str, headers: dict[str, str]) -> Client:
         hosts = frozenset({httpx.URL(base_url).host, *SIMULATORS[name].hosts})
-        self.clients.append(Client(Service(name, base_url, headers, hosts), NextDoorTransport(self.url)))
+        service = Service(name, base_url, headers, hosts, PROVIDERS[name].status_of)
+        self.clients.append(Client(service, NextDoorTransport(self.url)))
         return self.clients[-1]
 
 

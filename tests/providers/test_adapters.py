@@ -14,7 +14,7 @@ from myloware.kernel.errors import OutcomeUnknown, ProviderRefused, ProviderUnav
 from providers.base import ClipOrder, PublishOrder, RenderOrder, SignatureStatus, State
 from providers.callbacks import callback_url
 from providers.http import Client, Service
-from providers.kieai.adapter import KieaiAdapter, Result
+from providers.kieai.adapter import KieaiAdapter, Result, status_of
 from providers.media.probe import probe
 from providers.shotstack.adapter import ShotstackAdapter
 from providers.shotstack.template import TemplateClip, standard_edit
@@ -155,7 +155,7 @@ def verify(adapter: Any, vector: str, body: bytes, now: datetime = SIGNED_AT) ->
 
 
 def test_shotstack_callbacks_are_known_by_the_url_we_gave(town: Town) -> None:
-    job = "6f1b0c1e-0000-4000-8000-000000000001"
+    job = "6f1b0c1e-0000-4000-8000-000000000001.2"
     query = dict(httpx.URL(callback_url("https://x", "shotstack", job, secret="s" * 12)).params)
     adapter = shotstack(town)
     assert adapter.verify({}, b"{}", query, SIGNED_AT) == SignatureStatus.VERIFIED
@@ -179,6 +179,31 @@ def client(answer: httpx.Response | Exception) -> Client:
 def test_a_lost_answer_to_an_order_is_an_unknown_outcome() -> None:
     with pytest.raises(OutcomeUnknown):
         client(httpx.ReadTimeout("late")).post("/x", json={})
+
+
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize("code", [429, 455, 500])
+def test_kieai_is_asked_again_after_what_its_envelope_calls_passing(code: int) -> None:
+    answers = [{"code": code, "msg": "later"}, {"code": 200, "msg": "success", "data": {"successFlag": 0}}]
+    service = Service("kieai", "https://api.kie.ai", {}, frozenset({"api.kie.ai"}), status_of)
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=answers.pop(0)))
+    report = KieaiAdapter(Client(service, transport), signing_secret="s").status("t")
+    assert (report.state, answers) == (State.ACCEPTED, [])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(200, json={"code": 500, "msg": "server error"}),
+        httpx.Response(200, json={"code": 200, "msg": "success", "data": None}),
+        httpx.Response(200, text="<html>a proxy</html>"),
+    ],
+)
+def test_an_order_to_kieai_without_a_clear_answer_has_an_unknown_outcome(answer: httpx.Response) -> None:
+    service = Service("kieai", "https://api.kie.ai", {}, frozenset({"api.kie.ai"}), status_of)
+    adapter = KieaiAdapter(Client(service, httpx.MockTransport(lambda _: answer)), signing_secret="s")
+    with pytest.raises(OutcomeUnknown):
+        adapter.submit(ORDER, key="", callback_url=None)
 
 
 @pytest.mark.usefixtures("no_waiting")

@@ -97,7 +97,7 @@ def test_a_refused_event_is_never_applied(client: Client, heard: list[dict[str, 
 
 
 def test_a_shotstack_callback_needs_the_url_we_gave(client: Client, heard: list[dict[str, Any]]) -> None:
-    job = str(uuid.uuid4())
+    job = f"{uuid.uuid4()}.1"
     url = urlsplit(registry.callback_url("shotstack", job))
     body = json.dumps({"type": "edit", "action": "render", "id": "r1", "status": "done"})
     assert client.post(url.path, body, content_type="application/json").status_code == 401

@@ -184,7 +184,7 @@ def test_a_clip_whose_answer_was_lost_is_found_by_its_callback(run: Run) -> None
     jobs.refresh(job.id)
     job.refresh_from_db()
     assert job.status == JobStatus.UNKNOWN
-    jobs.reported("kieai", task, str(job.id))
+    jobs.reported("kieai", task, job.reference)
     jobs.refresh(job.id)
     job.refresh_from_db()
     assert (job.status, job.external_id) == (JobStatus.SUCCEEDED, task)

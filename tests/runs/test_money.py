@@ -122,7 +122,7 @@ def test_a_cap_counts_the_runs_of_others(make_run: MakeRun, caps: Callable[..., 
     with pytest.raises(BudgetExceeded) as refused:
         money.reserve(cost(make_run(), 2, "ours"))
     (broken,) = refused.value.detail["caps"]
-    assert broken == {"name": name, "limit_microusd": 1_000_000, "spent_microusd": 999_999}
+    assert broken == {"name": name, "limit_microusd": 1_000_000, "spent_microusd": 999_999, "over_microusd": 1}
     assert (refused.value.detail["over_microusd"], refused.value.detail["run_spent_microusd"]) == (1, 0)
 
 
@@ -282,7 +282,7 @@ def test_a_wait_that_lacks_money_gives_way_to_a_gate(run: Run, caps: Callable[..
         "asked_microusd": CLIP,
         "over_microusd": 100_000,
         "run_spent_microusd": CLIP,
-        "caps": [{"name": "run", "limit_microusd": 500_000, "spent_microusd": CLIP}],
+        "caps": [{"name": "run", "limit_microusd": 500_000, "spent_microusd": CLIP, "over_microusd": 100_000}],
     }
 
 
@@ -292,7 +292,7 @@ def test_nothing_wakes_a_run_that_waits_for_money(run: Run, caps: Callable[..., 
     wait_for_clips(run)
     gate = gate_of(run)
     later = timezone.now() + timedelta(days=1)
-    assert (sweeps.lost_runs(later), sweeps.expired_waits(later), jobs.stranded()) == (0, 0, [])
+    assert (sweeps.lost_runs(later), sweeps.expired_waits(later), jobs.stranded(later)) == (0, 0, [])
     # Late wake-ups and a second delivery, and the first clip, which is ready.
     wait_for_clips(run)
     tasks.submit(str(run.id), "clips")
@@ -310,7 +310,7 @@ def test_an_approval_lets_the_run_spend_so_much_and_not_more(run: Run, caps: Cal
     gate = gate_of(run)
     approve(run)
     gate.refresh_from_db()
-    assert money.allowance(run) == 100_000
+    assert [money.allowance(run, cap, timezone.now().date()) for cap in ("run", "project", "day")] == [100_000, 0, 0]
     wait_for_clips(run)
     ask_all(run)
     cursor = run.cursor()
@@ -522,7 +522,7 @@ def test_the_approval_page_says_what_is_asked_for(run: Run, client: Client, caps
     (token,) = parse_qs(urlsplit(link).query)["token"]
     answer = client.post(link.partition("?")[0], {"token": token, "verdict": "approve"})
     assert answer.status_code == 303
-    assert money.allowance(run) == 200_000
+    assert [money.allowance(run, cap, timezone.now().date()) for cap in ("run", "day")] == [100_000, 200_000]
     assert "Approved" in client.get(link).content.decode()
 
 

@@ -195,9 +195,10 @@ def _is_kept(artifact: Artifact) -> bool:
 def by_api(web: str, run: Run, settings: Settings) -> list[Callable[[], httpx.Response]]:
     url = f"{web}/v1/hitl/decide/{run.id}/prepublish"
     key = {"X-API-Key": settings.API_KEY}
+    digest = services.digest_of(scenes.gate(run))
 
     def decide(caption: str) -> httpx.Response:
-        wanted = {"verdict": "approve", "comment": caption, "edits": {"caption": caption}}
+        wanted = {"verdict": "approve", "digest": digest, "comment": caption, "edits": {"caption": caption}}
         return httpx.post(url, json=wanted, headers=key, trust_env=False, timeout=30)
 
     return [partial(decide, f"Caption {n}.") for n in range(REVIEWERS)]

@@ -120,11 +120,13 @@ def to_wait(run: Run, count: int = 2) -> list[ProviderJob]:
     """Brings the run to its wait for clips with jobs at the provider."""
     decide(run)
     work(run)
-    step = run.steps.get(name="riley")
+    riley = services.claim(run.steps.get(name="riley").id)
+    assert riley is not None
     requests = [{"prompt": f"clip {index}"} for index in range(count)]
-    ordered = jobs.order(step, "clips", requests)
+    ordered = jobs.order(riley, "clips", requests)
     ProviderJob.objects.filter(run=run).update(status=JobStatus.SUBMITTED)
-    work(run)
+    services.complete(riley, {})
+    run.refresh_from_db()
     return ordered
 
 
@@ -174,10 +176,30 @@ def test_one_failed_clip_keeps_the_others_and_a_retry_orders_it_alone(run: Run) 
 
 
 def test_ordering_twice_is_one_order(run: Run) -> None:
-    to_wait(run)
-    jobs.order(run.steps.get(name="riley"), "clips", [{"prompt": "again"}, {"prompt": "again"}])
-    assert run.jobs.count() == 2
-    assert {job.request["prompt"] for job in run.jobs.all()} == {"clip 0", "clip 1"}
+    decide(run)
+    work(run)
+    riley = services.claim(run.steps.get(name="riley").id)
+    assert riley is not None
+    once = jobs.order(riley, "clips", [{"prompt": "a"}, {"prompt": "b"}])
+    ProviderJob.objects.filter(run=run).update(status=JobStatus.SUBMITTED)
+    assert jobs.order(riley, "clips", [{"prompt": "again"}, {"prompt": "again"}]) == once
+    assert {job.request["prompt"] for job in run.jobs.all()} == {"a", "b"}
+
+
+def test_a_late_worker_orders_nothing(run: Run) -> None:
+    decide(run)
+    work(run)
+    late = services.claim(run.steps.get(name="riley").id)
+    assert late is not None
+    newer = services.claim(late.id, now=timezone.now() + timedelta(minutes=1))
+    assert newer is not None
+    with pytest.raises(Conflict, match="not this worker's any more"):
+        jobs.order(late, "clips", [{"prompt": "late"}])
+    jobs.order(newer, "clips", [{"prompt": "newer"}])
+    services.complete(newer, {})
+    with pytest.raises(Conflict, match="not this worker's any more: it is succeeded"):
+        jobs.order(newer, "clips", [{"prompt": "after the end"}])
+    assert [job.request["prompt"] for job in run.jobs.all()] == ["newer"]
 
 
 def test_a_revision_appends_fresh_steps_and_keeps_history(make_run: MakeRun) -> None:

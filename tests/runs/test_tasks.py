@@ -9,7 +9,9 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from runs import services
+from personas import checkpoints
+from runs import crew, services, tasks
+from runs.models import Step
 from runs.states import RunStatus, StepStatus
 
 from .journey import approve, work
@@ -51,3 +53,17 @@ def test_a_stage_whose_database_goes_away_is_taken_over_and_not_failed(
     taken = services.claim(step.id, now=timezone.now() + timedelta(minutes=1))
     assert taken is not None
     assert taken.attempt == 2
+
+
+def test_threads_of_steps_that_are_long_over_are_forgotten(agent_run: Run) -> None:
+    approve(agent_run)
+    assert work(agent_run, "iggy") == "done"
+    iggy, riley = agent_run.steps.get(name="iggy"), agent_run.steps.get(name="riley")
+    assert work(agent_run, "riley") == "done"
+    Step.objects.filter(id=iggy.id).update(finished_at=timezone.now() - timedelta(days=8))
+    assert tasks.tidy() == 1
+    assert tasks.tidy() == 0
+    kept = checkpoints.threads(crew.conninfo())
+    assert f"{riley.id}.0" in kept
+    assert f"{iggy.id}.0" not in kept
+    checkpoints.forget(crew.conninfo(), f"{riley.id}.0")
