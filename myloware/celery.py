@@ -21,9 +21,9 @@ def _keep_connections(**_: object) -> None:
 
     for connection in connections.all():
         connection.settings_dict |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+    task_prerun.connect(_drop_broken_connections)
 
 
-@task_prerun.connect
 def _drop_broken_connections(**_: object) -> None:
     from django.db import close_old_connections
 

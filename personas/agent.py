@@ -157,9 +157,10 @@ def converge(
 ) -> dict[str, Any]:
     """The agent's final state. A thread that was interrupted goes on where it stopped; a finished one is only read."""
     saved = agent.get_state(config) if agent.checkpointer else None
-    if saved and saved.created_at and not saved.next:
+    # Not ``next``: it leaves out a task that has written its result and died before the step was saved.
+    if saved and saved.created_at and not saved.tasks:
         return dict(saved.values)
-    start = None if saved and saved.next else {"messages": [message]}
+    start = None if saved and saved.tasks else {"messages": [message]}
     return invoke(agent, start, config=config, context=context)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.db import connection
+from langgraph.checkpoint.memory import InMemorySaver
 from psycopg import connect
 from psycopg.conninfo import make_conninfo
 
@@ -54,6 +57,39 @@ def test_a_stage_taken_over_by_another_process_repeats_no_finished_call(conninfo
     assert len(library.searches) == 1
     assert result == take(CountingStudio.failing_at(1))
     checkpoints.forget(conninfo, thread_id)
+
+
+class Dying(InMemorySaver):
+    """A worker's process that dies before its nth save."""
+
+    def __init__(self, memory: InMemorySaver, dies_at: int) -> None:
+        super().__init__()
+        self.storage, self.writes, self.blobs = memory.storage, memory.writes, memory.blobs
+        self.left = dies_at
+
+    def put(self, *args: Any) -> Any:
+        self.left -= 1
+        if self.left <= 0:
+            raise ConnectionResetError("killed")
+        return super().put(*args)
+
+
+@pytest.mark.parametrize("name", ["iggy", "riley", "alex", "quinn"])
+def test_a_stage_may_die_before_any_of_its_saves(name: str) -> None:
+    def take(saver: InMemorySaver) -> StageResult:
+        return work(brief(name), CountingStudio(seed=1), thread_id="t", checkpointer=saver, production=Studio())
+
+    undisturbed = take(InMemorySaver())
+    saves = 0
+    for saves in itertools.count(1):
+        memory = InMemorySaver()
+        try:
+            take(Dying(memory, saves))
+        except ConnectionResetError:
+            assert take(memory).output == undisturbed.output
+        else:
+            break
+    assert saves > 5
 
 
 def test_the_saver_is_made_once_per_process_and_setup_may_be_repeated(conninfo: str) -> None:
