@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from myloware.kernel.admin import ReadOnly
 from myloware.kernel.errors import Conflict, InvalidInput, MylowareError
 
-from . import dispatch, jobs, services
+from . import dispatch, jobs, letters, services
 from .models import Approval, Artifact, Outbox, Project, ProjectSocial, ProviderJob, Run, RunEvent, Social, Spend, Step
 from .money import dollars
 from .schemas import RunInput, RunOptions
@@ -397,15 +397,42 @@ def _page_url(request: HttpRequest) -> str:
 # --- Rows of runs
 
 
+class Dead(admin.SimpleListFilter):
+    """Steps that are dead letters."""
+
+    title = "killed its workers"
+    parameter_name = "dead"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [("yes", f"Yes ({letters.KINDS['step'].count()})")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Step]) -> QuerySet[Step]:
+        return queryset.filter(id__in=letters.KINDS["step"].values("id")) if self.value() else queryset
+
+
 @admin.register(Step)
 class StepAdmin(OfRun[Step]):
     list_display = ("name", "kind", "position", "its_run", "status", "attempt", "duration", "error", "started_at")
-    list_filter = ("status", "kind", "name")
+    list_filter = (Dead, "status", "kind", "name")
+    actions = ("replay", "resolve")
     search_fields = ("=run__id", "name", "error", "notes")
     date_hierarchy = "started_at"
     ordering = ("-started_at", "position")
     exclude = ("output",)
     readonly_fields = ("output_json",)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return may_operate(request)
+
+    @admin.action(description="Replay steps that killed their workers: retry their runs", permissions=["operate"])
+    def replay(self, request: HttpRequest, steps: QuerySet[Step]) -> None:
+        actor = request.user.get_username()
+        _each(self, request, steps, lambda step: letters.replay(f"step:{step.pk}", actor=actor), "replayed")
+
+    @admin.action(description="Resolve steps that killed their workers: cancel their runs", permissions=["operate"])
+    def resolve(self, request: HttpRequest, steps: QuerySet[Step]) -> None:
+        actor = request.user.get_username()
+        _each(self, request, steps, lambda step: letters.resolve(f"step:{step.pk}", actor=actor), "resolved")
 
     @admin.display(description="took")
     def duration(self, step: Step) -> str:

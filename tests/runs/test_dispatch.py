@@ -13,6 +13,7 @@ import pytest
 from celery import Celery, current_app
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.urls import reverse
 from django.utils import timezone
 
 from myloware.celery import app
@@ -26,6 +27,7 @@ from .journey import approve, stage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from django.test import Client
     from pytest_django import DjangoCaptureOnCommitCallbacks
 
     from .conftest import MakeRun
@@ -165,6 +167,17 @@ def test_a_step_that_killed_its_workers_is_replayed_or_its_run_cancelled(make_ru
     assert stage(first.run, "iggy").attempt == services.MAX_ATTEMPTS + 1
     assert letters.resolve(f"step:{second.id}", actor="bob") == "resolved"
     assert Run.objects.get(id=second.run_id).status == RunStatus.CANCELLED
+
+
+def test_the_admin_replays_and_resolves_steps(admin_client: Client, make_run: MakeRun) -> None:
+    first, second, sound = dead_step(make_run()), dead_step(make_run()), make_run()
+    page = admin_client.get(reverse("admin:runs_step_changelist"), {"dead": "yes"})
+    assert {step.id for step in page.context["cl"].queryset} == {first.id, second.id}
+    for action, chosen in (("replay", first), ("resolve", second), ("replay", sound.steps.get(name="iggy"))):
+        form = {"action": action, "_selected_action": [str(chosen.id)]}
+        told = admin_client.post(reverse("admin:runs_step_changelist"), form, follow=True).content.decode()
+    assert "There is no dead letter" in told
+    assert [Run.objects.get(id=step.run_id).status for step in (first, second)] == ["running", "cancelled"]
 
 
 def test_the_command_lists_shows_and_settles(db: None, inbox: Any) -> None:
