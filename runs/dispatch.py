@@ -16,6 +16,8 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from providers.tasks import delay_s
+
 from .models import Outbox
 from .states import StepStatus, segment
 
@@ -101,7 +103,7 @@ def _send(row: Outbox) -> bool:
         log.exception("a wake-up cannot be sent", extra={"outbox": row.id})
         Outbox.objects.filter(id=row.id).update(
             attempts=row.attempts + 1,
-            due_at=timezone.now() + timedelta(seconds=min(60 * 2**row.attempts, 3600)),
+            due_at=timezone.now() + timedelta(seconds=delay_s(row.attempts)),
             error=f"{type(error).__name__}: {error}",
         )
         return False

@@ -254,7 +254,9 @@ def _postpone(job: ProviderJob, error: RateLimited | ProviderUnavailable) -> Non
         poll_at=timezone.now() + timedelta(seconds=pause_s),
     ):
         money.release(job.key)
-        services.note(job.run, job.step, f"{job.kind} {job.index}", old=job.status, new="intent", reason=error.message)
+        services.note(
+            job.run, job.step, f"{job.kind} {job.index}", old=job.status, new=JobStatus.INTENT, reason=error.message
+        )
 
 
 # --- The truth
@@ -463,6 +465,8 @@ def settle_by_hand(job_id: UUID | str, *, url: str, actor: str) -> None:
     The run then goes on, or stands failed and can be retried. Raises ``Conflict`` unless the job is a publish whose
     outcome is open.
     """
+    # The run first, as everywhere; then the job, so that no poll takes it over meanwhile.
+    Run.objects.select_for_update(no_key=True).get(jobs__id=job_id)
     job = ProviderJob.objects.select_related("run", "step").select_for_update(of=("self",)).get(id=job_id)
     if job.kind != "publish" or job.status not in {JobStatus.SUBMITTED, JobStatus.UNKNOWN}:
         raise Conflict(f"Only a publish whose outcome is open can be settled by hand; this {job.kind} is {job.status}.")

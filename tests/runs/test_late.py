@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
+import time
 from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -176,9 +179,19 @@ def published(run: Run) -> ProviderJob:
     return run.jobs.get(kind="publish")
 
 
+def record_of(job: ProviderJob, settings: Any) -> Path:
+    """What the service keeps of a publish, once it has called back and writes there no more."""
+    record = Path(settings.DATA_DIR) / "simulators" / "upload-post" / f"{job.key}.json"
+    deadline = time.monotonic() + 30
+    while not json.loads(record.read_text())["told"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return record
+
+
 def test_a_film_the_service_does_not_know_of_yet_is_not_taken_for_failed(run: Run, settings: Any) -> None:
     job = published(run)
-    record = settings.DATA_DIR / "simulators" / "upload-post" / f"{job.key}.json"
+    record = record_of(job, settings)
     hidden = record.rename(record.with_suffix(".hidden"))
     ask_all(run)
     job.refresh_from_db()
@@ -207,7 +220,7 @@ def test_a_refused_question_does_not_fail_a_publish(run: Run, settings: Any) -> 
 
 def test_a_publish_of_a_failed_run_stays_before_its_person(run: Run, settings: Any) -> None:
     job = published(run)
-    (settings.DATA_DIR / "simulators" / "upload-post" / f"{job.key}.json").unlink()
+    record_of(job, settings).unlink()
     ProviderJob.objects.filter(id=job.id).update(status=JobStatus.UNKNOWN, external_id="")
     sweeps.expired_waits(timezone.now() + timedelta(days=1))
     jobs.refresh(job.id)
