@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from myloware.kernel.errors import MediaError, UnprocessableInput
 from providers.media import ffmpeg
 from providers.media.probe import loudness, probe
 from providers.media.render import Material, Piece, picture_graph, pieces, render
+from providers.media.synth import synthesise
 from providers.media.timeline import VideoLayer, plan
 from providers.shotstack.template import TemplateClip, standard_edit
 from tests.providers.media.media_files import frames_of, make_clip, samples_of
@@ -207,3 +209,25 @@ def test_the_frame_follows_resolution_and_ratio() -> None:
     edit["output"] |= {"resolution": "sd", "aspectRatio": "4:5"}
     film = plan(edit)
     assert (film.width_px, film.height_px) == (460, 576)
+
+
+def test_the_same_edit_gives_the_same_film_in_memory_that_was_used_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the workers, which save memory so. Without ffmpeg.ENVIRONMENT about one in ten is another film."""
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "2")
+    sources = {}
+    for seed, brief in enumerate(("a full moon over the sea", "a candle in the rain")):
+        sources[brief] = tmp_path / f"{seed}.mp4"
+        synthesise(brief, sources[brief], width_px=90, height_px=160, duration_s=2, fps=24, seed=seed)
+    clips = [TemplateClip(src=source, duration_s=2, primary="moon", secondary="boat") for source in sources]
+    edit = standard_edit(clips, width_px=1080, height_px=1920, fps=30)
+    edit["output"]["size"] = {"width": 90, "height": 160}
+
+    def film(number: int) -> bytes:
+        target = tmp_path / f"film{number}.mp4"
+        render(edit, sources, target, work_dir=tmp_path)
+        return target.read_bytes()
+
+    with ThreadPoolExecutor(16) as pool:
+        assert len(set(pool.map(film, range(60)))) == 1
