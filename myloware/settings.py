@@ -128,7 +128,14 @@ DATABASES = {"default": _database(DB_URL)}
 
 # --- Redis and Celery
 REDIS_URL = CORE.redis_url or paths.redis_url(DATA_DIR)
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+# A broker that hangs must not hold up who only wants to remember something.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"socket_connect_timeout": 3, "socket_timeout": 3},
+    }
+}
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 # A soft limit comes first so that a stage can record why it ended; the lease survives on heartbeats alone.
 CELERY_TASK_TIME_LIMIT = RUNS.stage_limit_s + 30
@@ -141,7 +148,8 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "runs"
-CELERY_TASK_ROUTES = {"media.*": {"queue": "media"}, "*.sweep": {"queue": "control"}}
+CELERY_TASK_ROUTES = {"media.*": {"queue": "media"}}
+CELERY_BEAT_SCHEDULER = "myloware.beat:Scheduler"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_SEND_TASK_EVENTS = True
 CELERY_TASK_SEND_SENT_EVENT = True
@@ -162,7 +170,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 # The outbox sends again what the broker did not take.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
-    name: {"task": name, "schedule": timedelta(seconds=RUNS.sweep_s), "options": {"expires": RUNS.sweep_s * 4}}
+    name: {"task": name, "schedule": timedelta(seconds=RUNS.sweep_s)}
     for name in ("runs.sweep", "providers.sweep")
 } | {
     "telegram.sweep": {"task": "telegram.sweep", "schedule": timedelta(seconds=60), "options": {"expires": 60}},

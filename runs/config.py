@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings
 class RunSettings(BaseSettings):
     """Runs."""
 
-    lease_s: float = Field(8, gt=0, le=300, description="a worker that is silent for so many seconds has lost its step")
+    lease_s: float = Field(6, gt=0, le=300, description="a worker that is silent for so many seconds has lost its step")
     sweep_s: float = Field(2, gt=0, le=300, description="seconds between two sweeps for lost work")
     stage_limit_s: int = Field(900, ge=10, le=7200, description="hard time limit of one stage, in seconds")
     clips_deadline_s: int = Field(1800, ge=10, description="a clip that takes longer has failed, in seconds")

@@ -19,7 +19,7 @@ ADMIN = "admin"
 """The first user, of the admin and of Flower."""
 # Quiet: no banners.
 _CELERY = ("-m", "celery", "-q")
-# Celery sets Django up where this names a module; beat and Flower need neither models nor tasks.
+# Celery sets Django up where this names a module; Flower needs neither models nor tasks.
 _WITHOUT_DJANGO = {"DJANGO_SETTINGS_MODULE": ""}
 _ENV = {
     "PYTHONUNBUFFERED": "1",
@@ -88,7 +88,7 @@ def web(plan: Plan) -> Program:
 def worker(plan: Plan, *, name: str = "worker", app: str = "myloware") -> Program:
     # One worker has nobody to talk to before it starts.
     alone = ("--without-gossip", "--without-mingle")
-    options = ("-Q", "control,urgent,runs,media", "-c", str(plan.workers), "-n", f"{name}@%h", "--loglevel", "INFO")
+    options = ("-Q", "urgent,runs,media", "-c", str(plan.workers), "-n", f"{name}@%h", "--loglevel", "INFO")
     program = python(name, plan, *_CELERY, "-A", app, "worker", *options, *alone)
     # Soft shutdown: running tasks get worker_soft_shutdown_timeout to end, then they are handed back.
     return replace(program, stop_signals=(signal.SIGQUIT,))
@@ -96,8 +96,7 @@ def worker(plan: Plan, *, name: str = "worker", app: str = "myloware") -> Progra
 
 def beat(plan: Plan) -> Program:
     schedule = ("--schedule", str(plan.data_dir / "beat-schedule"), "--loglevel", "WARNING")
-    program = python("beat", plan, *_CELERY, "-A", "myloware.embedded.clock", "beat", *schedule)
-    return _with_env(program, **_WITHOUT_DJANGO)
+    return python("beat", plan, *_CELERY, "-A", "myloware", "beat", *schedule)
 
 
 def flower(plan: Plan) -> Program:

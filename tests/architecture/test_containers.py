@@ -109,7 +109,7 @@ def test_the_dockerfile_uses_known_instructions_and_existing_files() -> None:
             assert (ROOT / line.split()[1]).exists(), line
 
 
-@pytest.mark.parametrize("service", ["web", "worker", "control", "beat", "flower"])
+@pytest.mark.parametrize("service", ["web", "worker", "beat", "flower"])
 def test_compose_and_fly_run_the_same_processes(service: str) -> None:
     assert service in compose()["services"]
     assert service in fly()["processes"]
