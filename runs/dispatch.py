@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 # Who takes a row to send it has so long; then another may.
 SENDING = timedelta(seconds=5)
 BATCH = 500
-# Workers empty this queue before all but the sweeps' (settings: CELERY_BROKER_TRANSPORT_OPTIONS).
+# Workers empty this queue before all others (settings: CELERY_BROKER_TRANSPORT_OPTIONS).
 URGENT = "urgent"
 Link = tuple[str, list[str]]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from . import dispatch, services
 from .models import ProviderJob, Run, Step
@@ -20,16 +21,19 @@ def lost_runs(now: datetime) -> int:
     for run in runs:
         # updated_at is when somebody last moved or woke the run; the next sweep leaves it a while to start.
         run.save(update_fields=["updated_at"])
-        dispatch.enqueue(run, urgent=True)
+        # A run that nobody holds may only be standing in the queue: it must not pass one whose worker has died.
+        dispatch.enqueue(run, urgent=run.widowed)
     return len(runs)
 
 
-def _lost(now: datetime) -> QuerySet[Run]:
+def _lost(now: datetime) -> QuerySet[Any]:
+    """Running runs, each ``widowed`` when the worker of its step is gone."""
     mine = Step.objects.filter(run=OuterRef("pk"))
     expired = mine.filter(status=StepStatus.RUNNING, lease_until__lt=now)
     held = mine.filter(status__in=[StepStatus.RUNNING, StepStatus.WAITING])
     woken = now - timedelta(seconds=settings.RUNS.lease_s)
-    return Run.objects.filter(status=RunStatus.RUNNING, updated_at__lt=woken).filter(Exists(expired) | ~Exists(held))
+    silent = Run.objects.filter(status=RunStatus.RUNNING, updated_at__lt=woken).annotate(widowed=Exists(expired))
+    return silent.filter(Q(widowed=True) | ~Exists(held))
 
 
 def finished_waits() -> int:

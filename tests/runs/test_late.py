@@ -307,3 +307,16 @@ def test_the_numbers_of_a_run_are_those_of_its_start(run: Run) -> None:
     desk = Desk(stage(run, "riley"))
     desk.submit_clips("call-1", videos())
     assert run.jobs.count() == 2
+
+
+def test_a_dead_workers_run_passes_one_that_only_stands_in_the_queue(run: Run, make_run: MakeRun) -> None:
+    approve(run)
+    queued = make_run()
+    approve(queued)
+    stage(run, "iggy")
+    Outbox.objects.all().delete()
+    assert sweeps.lost_runs(timezone.now() + timedelta(seconds=7)) == 2
+    assert {row.links[0][1][0]: row.urgent for row in Outbox.objects.all()} == {
+        str(run.id): True,
+        str(queued.id): False,
+    }
