@@ -14,4 +14,5 @@ class KnowledgeSettings(BaseSettings):
     embeddings_model: Literal["wordllama", "text-embedding-3-small"] = Field(
         "wordllama", description="embedding model: local `wordllama`, or OpenAI's with 256 dimensions"
     )
+    openai_base_url: str = Field("https://api.openai.com/v1", description="where OpenAI's API, or one like it, is")
     openai_api_key: SecretStr = Field(SecretStr(""), description="OpenAI key, for live chat models and embeddings")

@@ -54,16 +54,16 @@ class LocalModel:
 class OpenAiModel:
     """OpenAI's embeddings endpoint (platform.openai.com/docs/api-reference/embeddings), shortened to ``DIMENSIONS``."""
 
-    URL = "https://api.openai.com/v1/embeddings"
     # The endpoint takes 2,048 texts and 300,000 tokens a call; our passages have at most a few hundred tokens.
     BATCH = 256
 
-    def __init__(self, name: str, key: str, *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, name: str, key: str, base_url: str, *, transport: httpx.BaseTransport | None = None) -> None:
         if not key:
             raise Misconfigured(
                 f"EMBEDDINGS_MODEL={name} needs OPENAI_API_KEY; set it, or use EMBEDDINGS_MODEL=wordllama."
             )
         self.name = name
+        self._url = f"{base_url.rstrip('/')}/embeddings"
         headers = {"Authorization": f"Bearer {key}"}
         self._http = httpx.Client(headers=headers, timeout=30, transport=transport)
 
@@ -76,7 +76,7 @@ class OpenAiModel:
     def _batch(self, texts: Sequence[str]) -> list[Vector]:
         body = {"model": self.name, "input": list(texts), "dimensions": DIMENSIONS, "encoding_format": "float"}
         try:
-            answer = self._http.post(self.URL, json=body)
+            answer = self._http.post(self._url, json=body)
         except httpx.TransportError as error:
             raise ProviderUnavailable(
                 f"OpenAI cannot be reached ({type(error).__name__}).", provider="openai"
@@ -92,7 +92,8 @@ class OpenAiModel:
 
 
 def _openai() -> EmbeddingModel:
-    return OpenAiModel("text-embedding-3-small", settings.KNOWLEDGE.openai_api_key.get_secret_value())
+    chosen = settings.KNOWLEDGE
+    return OpenAiModel("text-embedding-3-small", chosen.openai_api_key.get_secret_value(), chosen.openai_base_url)
 
 
 MODELS: Mapping[str, Callable[[], EmbeddingModel]] = {

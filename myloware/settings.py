@@ -169,13 +169,16 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 # The outbox sends again what the broker did not take.
 CELERY_TASK_PUBLISH_RETRY = False
-CELERY_BEAT_SCHEDULE: dict[str, Any] = {
-    name: {"task": name, "schedule": timedelta(seconds=RUNS.sweep_s)}
-    for name in ("runs.sweep", "providers.sweep")
-} | {
-    "telegram.sweep": {"task": "telegram.sweep", "schedule": timedelta(seconds=60), "options": {"expires": 60}},
-    "runs.tidy": {"task": "runs.tidy", "schedule": timedelta(hours=1), "options": {"expires": 3600}},
-}
+CELERY_BEAT_SCHEDULE: dict[str, Any] = (
+    {name: {"task": name, "schedule": timedelta(seconds=RUNS.sweep_s)} for name in ("runs.sweep", "providers.sweep")}
+    | {
+        "telegram.sweep": {"task": "telegram.sweep", "schedule": timedelta(seconds=60), "options": {"expires": 60}},
+    }
+    | {
+        name: {"task": name, "schedule": timedelta(hours=1), "options": {"expires": 3600}}
+        for name in ("runs.tidy", "providers.tidy")
+    }
+)
 
 # --- Mail
 EMAIL_BACKEND = (

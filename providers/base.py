@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 
@@ -33,9 +33,12 @@ class RenderOrder:
 
 @dataclass(frozen=True)
 class PublishOrder:
-    """One film to publish. ``request_id`` is our name for it, under which the service can be asked."""
+    """One film to publish, a file of ours or a public URL.
 
-    video: Path
+    ``request_id`` is our name for it, under which the service can be asked.
+    """
+
+    video: Path | str
     title: str
     caption: str
     tags: tuple[str, ...]
@@ -74,7 +77,11 @@ class Submission:
 
 @dataclass(frozen=True)
 class Report:
-    """What the service says of a job. ``urls`` are files that expire, ``page_urls`` are public pages."""
+    """What the service says of a job.
+
+    ``urls`` are places of the one file that came out, best first, and they expire; while the job is still
+    ``accepted`` they are what could be had already. ``page_urls`` are public pages.
+    """
 
     state: State
     urls: tuple[str, ...] = ()
@@ -96,11 +103,27 @@ class Event:
     reference: str | None
 
 
+class Account(NamedTuple):
+    """Where films are published: the service's ``profile`` and one of its platforms."""
+
+    profile: str
+    platform: str
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """What an account says of itself: ``facts`` to know, ``faults`` to mend before the first film."""
+
+    facts: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
 class Adapter(Protocol):
     """How one service is spoken to.
 
     ``estimate`` is what an order, given by its fields, will cost in micro-dollars; it asks nobody.
-    ``submit`` and ``status`` raise ``ProviderRefused``, ``ProviderUnavailable``, ``RateLimited`` or ``OutcomeUnknown``.
+    ``submit``, ``status`` and ``checkup`` raise ``ProviderRefused``, ``ProviderUnavailable``, ``RateLimited`` or
+    ``OutcomeUnknown``.
     """
 
     name: str
@@ -121,3 +144,6 @@ class Adapter(Protocol):
     ) -> SignatureStatus: ...
 
     def event(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> Event: ...
+
+    def checkup(self, accounts: Sequence[Account], webhook: str) -> Checkup:
+        """Asks cheaply, changing nothing. ``accounts`` are published to; ``webhook`` is where we listen."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -34,6 +36,24 @@ def _proof(job: str, provider: str, secret: str) -> str:
     return short_mac(job, key=secret, purpose=f"callback.{provider}")
 
 
+def generic_status(headers: Mapping[str, str], body: bytes, now: datetime, *, secret: str) -> SignatureStatus:
+    """The scheme of a relay of ours: ``X-Signature`` is hex HMAC-SHA256 of the raw body.
+
+    ``X-Request-Id`` and ``X-Timestamp`` (unix seconds) have to be there and are not signed: a captured body can be sent
+    again under a new id and time. That is harmless, because events are told apart by their bodies.
+    """
+    given, stamp = headers.get("x-signature", ""), headers.get("x-timestamp", "")
+    if not (given and stamp and headers.get("x-request-id")):
+        return SignatureStatus.MISSING
+    if not same(given, generic_sign(body, secret=secret)):
+        return SignatureStatus.REJECTED
+    return age_status(stamp, now)
+
+
+def generic_sign(body: bytes, *, secret: str) -> str:
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
 def age_status(stamp: str, now: datetime) -> SignatureStatus:
     """Whether a signed time (unix seconds) is within 300 s of now."""
     if not stamp.isdecimal():
@@ -46,6 +66,6 @@ def body_json(body: bytes) -> dict[str, Any]:
     """The JSON object in ``body``; an empty one when there is none."""
     try:
         content = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -1,34 +1,61 @@
-"""System checks: a live provider needs real secrets before anything starts."""
+"""System checks: a live provider needs real secrets and its own address before anything starts."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from .registry import PROVIDERS, mode
+from .registry import PROVIDERS, base_url, mode, service
 
 MIN_SECRET = 12
+PLACEHOLDER = re.compile(r"(?i)change.?me|your.?(api|key|secret)|place.?holder|example|<.*>|^(default|dummy)")
 
 
 @register()
 def check_secrets(**_: Any) -> list[CheckMessage]:
-    """providers.E001: a secret of a live provider is missing or too short."""
+    """providers.E001: a secret of a live provider is missing, too short, or one that everybody knows."""
     return [
         Error(
-            f"{variable.upper()} is {'missing' if not value else f'shorter than {MIN_SECRET} characters'}.",
+            f"{variable.upper()} {fault}.",
             hint=f"{name} is in live mode; set it, or choose another mode.",
             id="providers.E001",
         )
         for name, each in PROVIDERS.items()
         if mode(name) == "live"
-        for variable, value in _secrets(each.field)
-        if len(value) < MIN_SECRET
+        for variable, value in secrets(each.field)
+        if (fault := weakness(value))
     ]
 
 
-def _secrets(field: str) -> list[tuple[str, str]]:
+@register()
+def check_addresses(**_: Any) -> list[CheckMessage]:
+    """providers.E002: a live provider's base URL is not at one of its hosts."""
+    return [
+        Error(
+            f"{each.field.upper()}_BASE_URL is {base_url(name)}, which is not {name}.",
+            hint=f"Leave it out, or use https and one of: {', '.join(sorted(each.hosts))}.",
+            id="providers.E002",
+        )
+        for name, each in PROVIDERS.items()
+        if mode(name) == "live" and not service(name).owns(base_url(name))
+    ]
+
+
+def weakness(secret: str) -> str:
+    """What is wrong with a secret, as the end of a sentence; empty when nothing is."""
+    if not secret:
+        return "is missing"
+    if len(secret) < MIN_SECRET:
+        return f"is shorter than {MIN_SECRET} characters"
+    known = PLACEHOLDER.search(secret) or len(set(secret)) < 4
+    return "is a placeholder, not a secret" if known else ""
+
+
+def secrets(field: str) -> list[tuple[str, str]]:
+    """Each secret of a provider: the setting's name and its value."""
     names = [name for name in type(settings.PROVIDERS).model_fields if name.startswith(f"{field}_")]
     secret = [name for name in names if name.endswith(("_api_key", "_secret"))]
     return [(name, getattr(settings.PROVIDERS, name).get_secret_value()) for name in secret]

@@ -1,7 +1,8 @@
 """Every outbound request to a provider goes through here.
 
 A request is repeated only when that is safe: a GET, a POST the service did not take (connection refused, 429), or one
-that carries an idempotency key. An answer that was lost after the request was sent is ``OutcomeUnknown``.
+that carries an idempotency key. An answer that was lost after the request was sent is ``OutcomeUnknown``. A service
+that fails again and again is left alone for a while, by all workers.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import httpx
 import stamina
@@ -23,10 +23,14 @@ from myloware.kernel.errors import (
     RateLimited,
 )
 
+from .breaker import Breaker, CircuitOpen
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import timedelta
     from pathlib import Path
+
+    from .shared import Shared
 
 TIMEOUT = httpx.Timeout(connect=5, read=60, write=120, pool=5)
 ATTEMPTS = 5
@@ -50,13 +54,22 @@ class Service:
     hosts: frozenset[str]
     status_of: Callable[[httpx.Response], int] = lambda response: response.status_code
 
+    def owns(self, url: str) -> bool:
+        """Whether a URL is plainly at one of its hosts: https, the usual port, no credentials."""
+        return any(f"{url}/".startswith(f"https://{host}/") for host in self.hosts)
+
 
 class Client:
-    """HTTP for one service. ``transport`` is the seam between mock, local and live."""
+    """HTTP for one service. ``transport`` is the seam between mock, local and live; ``shared`` is all workers' memory.
 
-    def __init__(self, service: Service, transport: httpx.BaseTransport) -> None:
+    Raises ``Misconfigured`` when the base URL is not at one of the service's hosts.
+    """
+
+    def __init__(self, service: Service, transport: httpx.BaseTransport, shared: Shared) -> None:
         self.service = service
-        if urlsplit(service.base_url).hostname not in service.hosts:
+        self._shared = shared
+        self._breaker = Breaker(service.name, shared)
+        if not service.owns(service.base_url):
             raise Misconfigured(f"{service.name}: {service.base_url} is not one of its hosts; mend its base URL.")
         self._http = httpx.Client(transport=transport, timeout=TIMEOUT, follow_redirects=False)
 
@@ -67,6 +80,16 @@ class Client:
     def get(self, path: str, **query: str | int) -> httpx.Response:
         """The answer to a GET, repeated while the service is not available."""
         return self._repeated("GET", path, params=query)
+
+    def remembered(self, path: str, *, fresh_s: int, **query: str | int) -> bytes:
+        """The body of the answer to a GET, which may be as old as ``fresh_s``: for facts that seldom change."""
+        key = f"answer:{self.service.name}:{httpx.URL(path, params=query)}"
+        known = self._shared.get(key)
+        if isinstance(known, bytes):
+            return known
+        content = self.get(path, **query).content
+        self._shared.put(key, content, fresh_s)
+        return content
 
     def post(self, path: str, *, idempotent: bool = False, **content: Any) -> httpx.Response:
         """The answer to a POST; ``content`` is httpx's (json, data, files, headers)."""
@@ -80,6 +103,20 @@ class Client:
         raise AssertionError("unreachable: stamina re-raises the last error")
 
     def _once(self, method: str, path: str, *, safe: bool, **content: Any) -> httpx.Response:
+        self._breaker.check()
+        try:
+            response = self._sent(method, path, safe=safe, **content)
+        except (ProviderUnavailable, OutcomeUnknown):
+            self._breaker.failed()
+            raise
+        except ProviderRefused:
+            # It works, and said so.
+            self._breaker.worked()
+            raise
+        self._breaker.worked()
+        return response
+
+    def _sent(self, method: str, path: str, *, safe: bool, **content: Any) -> httpx.Response:
         headers = {**self.service.headers, **content.pop("headers", {})}
         name = self.service.name
         try:
@@ -105,8 +142,10 @@ class Client:
 
     def download(self, url: str, target: Path, *, content_types: tuple[str, ...] = ("video/",)) -> Path:
         """Fetches a result file to ``target``; only from the service's hosts, of these types, up to 2 GB."""
-        if urlsplit(url).hostname not in self.service.hosts:
-            raise ProviderRefused(f"{self.service.name} named a file on a host that is not its own.", url=url[:EXCERPT])
+        if not self.service.owns(url):
+            raise ProviderRefused(
+                f"{self.service.name} named a file that is not at an https address of its own.", url=url[:EXCERPT]
+            )
         draft = target.with_suffix(f".part{os.getpid()}")
         for attempt in stamina.retry_context(on=_wait_before_repeating, attempts=ATTEMPTS, wait_initial=1, wait_max=32):
             with attempt:
@@ -150,7 +189,7 @@ def _wait_before_repeating(error: Exception) -> bool | float | timedelta:
     """Whether to repeat: not when refused or unknown; after ``Retry-After`` when the service names a time."""
     if isinstance(error, RateLimited):
         return error.retry_after_s if error.retry_after_s is not None else True
-    return isinstance(error, ProviderUnavailable)
+    return isinstance(error, ProviderUnavailable) and not isinstance(error, CircuitOpen)
 
 
 def _retry_after_s(response: httpx.Response) -> float | None:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 
 class WebhookEvent(models.Model):
-    """One delivery. Only verified ones use up their key: a forged event cannot shut out the genuine one."""
+    """One delivery. Only verified ones hold their key, for 24 hours: a forged event cannot shut out the genuine one."""
 
     class Status(models.TextChoices):
         RECEIVED = "received"
@@ -24,6 +24,7 @@ class WebhookEvent(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     idempotency_key = models.CharField(max_length=255, db_index=True)
+    holds_key = models.BooleanField(default=False, help_text="no other event may have its key now")
     provider = models.CharField(max_length=32)
     headers = models.JSONField(default=dict)
     query = models.JSONField(default=dict)
@@ -42,8 +43,8 @@ class WebhookEvent(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["provider", "idempotency_key"],
-                condition=Q(signature_status="verified"),
-                name="webhook_verified_once",
+                condition=Q(holds_key=True),
+                name="webhook_key_held_once",
             )
         ]
         indexes = [

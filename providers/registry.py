@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -11,37 +13,46 @@ import httpx
 from django.conf import settings
 from django.core.signals import setting_changed
 from django.dispatch import receiver
+from limits.storage import RedisStorage
 
-from myloware.kernel.errors import NotFound
+from myloware.kernel.errors import NotFound, ProviderRefused
 
 from . import callbacks
+from .dial import Dial
 from .http import Client, Service
 from .kieai import adapter as kieai
 from .kieai.adapter import KieaiAdapter
 from .kieai.fake import KieaiSimulator
+from .shared import Shared
 from .shotstack.adapter import ShotstackAdapter
 from .shotstack.fake import ShotstackSimulator
 from .simulator import NextDoorTransport, Simulator, SimulatorTransport, World
+from .transports import PacedTransport, PublicTransport
 from .uploadpost.adapter import UploadPostAdapter
 from .uploadpost.fake import UploadPostSimulator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
 
-    from .base import Adapter
+    from .base import Adapter, Event, SignatureStatus
     from .config import Mode, ProviderSettings
 
 
 @dataclass(frozen=True)
 class Entry:
-    """``field`` starts the names of the provider's settings; ``hosts`` are those of its API and its files."""
+    """``field`` starts the names of the provider's settings; ``hosts`` are those of its API and its files.
+
+    ``rate``: the most POSTs it takes, in the words of https://limits.readthedocs.io.
+    """
 
     field: str
     simulator: type[Simulator]
     build: Callable[[Client, ProviderSettings], Adapter]
     headers: Callable[[str], dict[str, str]]
     hosts: frozenset[str]
+    rate: str
     status_of: Callable[[httpx.Response], int] = lambda response: response.status_code
 
 
@@ -52,6 +63,7 @@ PROVIDERS: dict[str, Entry] = {
         build=lambda client, s: KieaiAdapter(client, signing_secret=s.kieai_signing_secret.get_secret_value()),
         headers=lambda key: {"Authorization": f"Bearer {key}"},
         hosts=frozenset({"api.kie.ai", "tempfile.aiquickdraw.com", "file.aiquickdraw.com"}),
+        rate="20 per 10 seconds",
         status_of=kieai.status_of,
     ),
     "shotstack": Entry(
@@ -67,6 +79,8 @@ PROVIDERS: dict[str, Entry] = {
                 "shotstack-api-stage-output.s3-ap-southeast-2.amazonaws.com",
             }
         ),
+        # Of the stage environment; production takes twice as many.
+        rate="150 per minute",
     ),
     "upload-post": Entry(
         field="upload_post",
@@ -76,6 +90,7 @@ PROVIDERS: dict[str, Entry] = {
         ),
         headers=lambda key: {"Authorization": f"Apikey {key}"},
         hosts=frozenset({"api.upload-post.com"}),
+        rate="60 per minute",
     ),
 }
 
@@ -97,9 +112,52 @@ def adapter(name: str) -> Adapter:
     return _adapter(name)
 
 
-def download(name: str, url: str, target: Path) -> Path:
-    """Fetches a provider's result file."""
-    return _client(name).download(url, target)
+def download(name: str, urls: Sequence[str], target: Path) -> Path:
+    """Fetches a provider's result file from the first of its places that has it."""
+    *better, last = urls
+    for url in better:
+        with suppress(ProviderRefused):
+            return _client(name).download(url, target)
+    return _client(name).download(last, target)
+
+
+def base_url(name: str) -> str:
+    """Where a provider's API is, by the settings."""
+    return str(_setting(name, "base_url")).rstrip("/")
+
+
+def service(name: str) -> Service:
+    """How a provider is reached, and with which key."""
+    found = entry(name)
+    # The stand-ins ask for a key as the services do, and take any.
+    key = _setting(name, "api_key").get_secret_value() or ("" if mode(name) == "live" else "local-key")
+    return Service(name, base_url(name), found.headers(key), found.hosts, found.status_of)
+
+
+def webhook_url(name: str) -> str:
+    """Where a provider's webhook is received."""
+    return f"{settings.WEBHOOK_BASE_URL}/v1/webhooks/{name}"
+
+
+def verify(
+    name: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, str], now: datetime
+) -> SignatureStatus:
+    """Whether a callback is genuine, by the scheme that is chosen for the provider."""
+    if _is_generic(name):
+        return callbacks.generic_status(headers, body, now, secret=_callback_secret(name))
+    return adapter(name).verify(headers, body, query, now)
+
+
+def event(name: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> Event:
+    """What a callback says."""
+    found = adapter(name).event(headers, body, query)
+    if _is_generic(name):
+        return replace(found, key=f"{name}:{hashlib.sha256(body).hexdigest()}")
+    return found
+
+
+def _is_generic(name: str) -> bool:
+    return bool(_setting(name, "webhook_scheme") == "generic")
 
 
 def callback_url(name: str, job: str) -> str:
@@ -107,9 +165,11 @@ def callback_url(name: str, job: str) -> str:
     return callbacks.callback_url(settings.WEBHOOK_BASE_URL, name, job, secret=_callback_secret(name))
 
 
-def simulators(*, tiny: bool = False) -> dict[str, Simulator]:
-    """Every stand-in, in the world that the settings describe."""
-    return {name: each.simulator(_world(tiny=tiny)) for name, each in PROVIDERS.items()}
+def simulators(*, tiny: bool = False, beside: Mapping[str, type[Simulator]] | None = None) -> dict[str, Simulator]:
+    """Every stand-in, and those of others ``beside``, in the world that the settings describe."""
+    kinds = {name: each.simulator for name, each in PROVIDERS.items()} | dict(beside or {})
+    world = _world(kinds, tiny=tiny)
+    return {name: kind(world) for name, kind in kinds.items()}
 
 
 @cache
@@ -119,27 +179,36 @@ def _adapter(name: str) -> Adapter:
 
 @cache
 def _client(name: str) -> Client:
-    found = entry(name)
-    # The stand-ins ask for a key as the services do, and take any.
-    key = _setting(name, "api_key").get_secret_value() or ("" if mode(name) == "live" else "local-key")
-    service = Service(name, _setting(name, "base_url").rstrip("/"), found.headers(key), found.hosts, found.status_of)
-    return Client(service, _transport(name))
+    return Client(service(name), _transport(name), Shared())
 
 
 def _transport(name: str) -> httpx.BaseTransport:
     if mode(name) == "live":
-        return httpx.HTTPTransport()
+        return PacedTransport(PublicTransport(), name=name, rate=entry(name).rate, storage=_counts())
     if mode(name) == "local":
         return NextDoorTransport(settings.PROVIDERS.simulators_url)
-    return SimulatorTransport(entry(name).simulator(_world(tiny=True)))
+    return SimulatorTransport(simulators(tiny=True)[name])
 
 
-def _world(*, tiny: bool) -> World:
+def _counts() -> RedisStorage:
+    # A broker that hangs must not hold up who has an order to place.
+    return RedisStorage(settings.REDIS_URL, socket_timeout=3, socket_connect_timeout=3)
+
+
+def _world(kinds: Mapping[str, type[Simulator]], *, tiny: bool) -> World:
+    folder = settings.DATA_DIR / "simulators"
+    chosen = settings.PROVIDERS
     return World(
-        state_dir=settings.DATA_DIR / "simulators",
+        state_dir=folder,
+        dial=Dial(
+            folder / "dial.json",
+            {name: kind.faults for name, kind in kinds.items()},
+            chosen.simulators_faults,
+            chosen.simulators_time_scale,
+        ),
         public_url=settings.PROVIDERS.simulators_url,
         secrets={name: _callback_secret(name) for name in PROVIDERS},
-        webhooks={name: f"{settings.WEBHOOK_BASE_URL}/v1/webhooks/{name}" for name in PROVIDERS},
+        webhooks={name: webhook_url(name) for name in PROVIDERS},
         fetch=_from_media_root if tiny else _fetch,
         tiny=tiny,
     )

@@ -1,15 +1,21 @@
-"""The simulators behind a socket: one ASGI application that tells the services apart by the Host header."""
+"""The simulators behind a socket: one ASGI application."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from myloware.kernel.errors import InvalidInput
+
+from .dial import FOR_EVER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .dial import Dial
     from .simulator import Simulator
 
 Scope = dict[str, Any]
@@ -18,10 +24,15 @@ Send = "Callable[[dict[str, Any]], Awaitable[None]]"
 
 
 class SimulatorServer:
-    """Requests for a service's hosts go to its simulator; any other host is a person, who sees the gallery."""
+    """Requests for a service's hosts go to its simulator.
+
+    Under any other host the path tells them apart, for clients that are given a base URL, ``/dial`` turns the fault
+    dial, and everything else is a person, who sees the gallery.
+    """
 
     def __init__(self, simulators: Mapping[str, Simulator]) -> None:
         self.by_host = {host: simulator for simulator in simulators.values() for host in simulator.hosts}
+        self.simulators = simulators
         self.pages = simulators["upload-post"]
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
@@ -29,10 +40,45 @@ class SimulatorServer:
             await _lifespan(receive, send)
             return
         request = await _request(scope, receive)
-        simulator = self.by_host.get(request.url.host, self.pages)
-        response = await asyncio.to_thread(simulator.handle, request)
+        response = await asyncio.to_thread(self.handle, request)
         await send({"type": "http.response.start", "status": response.status_code, "headers": response.headers.raw})
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.content})
+
+    def handle(self, request: httpx.Request) -> httpx.Response:
+        """Answers one request."""
+        found = self.by_host.get(request.url.host)
+        if found is None and request.url.path == "/dial":
+            return _turn(self.pages.world.dial, request)
+        meant = found or next((each for each in self.simulators.values() if each.knows(request)), self.pages)
+        return meant.handle(request)
+
+
+def _turn(dial: Dial, request: httpx.Request) -> httpx.Response:
+    """``GET`` shows the dial, ``PUT {"faults": {"kieai": {"no_callback": 2}}, "time_scale": 0.1}`` turns it,
+    ``DELETE`` sets everything right."""
+    try:
+        if request.method == "DELETE":
+            dial.reset()
+        elif request.method == "PUT":
+            wanted = Position.model_validate_json(request.content)
+            dial.turn(wanted.faults, time_scale=wanted.time_scale)
+        elif request.method != "GET":
+            return httpx.Response(405, json={"message": "GET, PUT or DELETE"})
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        return httpx.Response(400, json={"message": faults})
+    except InvalidInput as error:
+        return httpx.Response(400, json={"message": error.message})
+    return httpx.Response(200, json=dial.shown())
+
+
+class Position(BaseModel):
+    """What a ``PUT /dial`` may say. A fault happens so many times, -1 is every time."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    faults: dict[str, dict[str, Annotated[int, Field(ge=FOR_EVER)]]] = {}
+    time_scale: float | None = Field(None, ge=0, le=100)
 
 
 async def _request(scope: Scope, receive: Any) -> httpx.Request:

@@ -19,17 +19,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import parse_qs
 
 import httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from .dial import Dial
 
 log = logging.getLogger(__name__)
 
 JSON = dict[str, Any]
 CALLBACK_TIMEOUT_S = 15
+ENDED = frozenset({"done", "failed"})
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class World:
     """Where a simulator lives.
 
     ``tiny``: instant small media, made while the caller waits. ``public_url``: its own pages. ``secrets`` and
-    ``webhooks`` by provider: what the account's owner has set up with the service.
+    ``webhooks`` by provider: what the account's owner has set up with the service. ``dial``: what goes wrong.
     """
 
     state_dir: Path
@@ -45,9 +49,18 @@ class World:
     secrets: Mapping[str, str]
     webhooks: Mapping[str, str]
     fetch: Callable[[str, Path], Path]
+    dial: Dial
     tiny: bool = False
-    time_scale: float = 1.0
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(os.cpu_count() or 1, "simulator"))
+
+
+@dataclass(frozen=True)
+class Call:
+    """A callback: where to, what, and which headers."""
+
+    url: str
+    body: bytes
+    headers: Mapping[str, str]
 
 
 class Simulator:
@@ -55,6 +68,14 @@ class Simulator:
 
     name: ClassVar[str]
     hosts: ClassVar[frozenset[str]]
+    # What it can get wrong besides, by name.
+    faults: ClassVar[Mapping[str, str]] = {}
+    common_faults: ClassVar[Mapping[str, str]] = {
+        "no_callback": "the callback is lost",
+        "duplicate_callback": "the callback comes three times",
+        "early_callback": "the callback comes before the order is answered",
+        "lost_answer": "the order is taken and answered with 502",
+    }
     # Seconds before each delivery of a callback; the service gives up after the last.
     callback_delays_s: ClassVar[tuple[float, ...]]
 
@@ -64,25 +85,42 @@ class Simulator:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def routes(self) -> dict[str, Callable[..., httpx.Response]]:
-        """``"METHOD host-or-* /path/<pattern>"`` -> handler(request, **named groups)."""
+        """``"METHOD /path/<pattern>"`` (or ``ANY``) -> handler(request, **named groups)."""
         raise NotImplementedError
 
     def work(self, job: JSON) -> JSON:
         """Does the job and returns its final fields; an exception is a failed job."""
         raise NotImplementedError
 
-    def callback(self, job: JSON) -> tuple[str, bytes, dict[str, str]] | None:
-        """URL, body and headers of the callback of a job that has ended; None when nobody is to be told."""
+    def callbacks(self, job: JSON) -> Sequence[Call]:
+        """What is told of a job that has ended, in order; empty when nobody is to be told."""
         raise NotImplementedError
+
+    def goes_wrong(self, fault: str) -> bool:
+        """Whether the dial says so this time."""
+        return self.world.dial.takes(self.name, fault)
 
     def handle(self, request: httpx.Request) -> httpx.Response:
         """Answers one request."""
+        found = self._route(request)
+        if found is None:
+            return httpx.Response(404, json={"message": "Not Found"})
+        handler, groups = found
+        answer = handler(request, **groups)
+        lost = request.method == "POST" and answer.is_success and self.goes_wrong("lost_answer")
+        return httpx.Response(502) if lost else answer
+
+    def knows(self, request: httpx.Request) -> bool:
+        """Whether one of the routes is meant."""
+        return self._route(request) is not None
+
+    def _route(self, request: httpx.Request) -> tuple[Callable[..., httpx.Response], dict[str, Any]] | None:
         for route, handler in self.routes().items():
             method, pattern = route.split(" ", 1)
             match = re.fullmatch(pattern, request.url.path)
-            if match and method == request.method:
-                return handler(request, **match.groupdict())
-        return httpx.Response(404, json={"message": "Not Found"})
+            if match and method in {request.method, "ANY"}:
+                return handler, match.groupdict()
+        return None
 
     # --- Jobs
 
@@ -94,21 +132,31 @@ class Simulator:
         return job
 
     def start(self, job_id: str) -> None:
-        if self.world.tiny:
+        if self.goes_wrong("early_callback"):
+            self._finish(job_id)
+        elif self.world.tiny:
             self.run(job_id)
         else:
             self.world.pool.submit(self.run, job_id)
 
     def run(self, job_id: str) -> None:
-        """Works on a job to its end and tells whoever wants to know."""
+        """Works on a job to its end and, in its own time, tells whoever wants to know."""
+        job = self._ended(job_id)
+        if job:
+            threading.Thread(target=self._tell, args=(job,), name="callback", daemon=True).start()
+
+    def _finish(self, job_id: str) -> None:
+        job = self._ended(job_id)
+        if job:
+            self._tell(job)
+
+    def _ended(self, job_id: str) -> JSON | None:
         job = self.load(job_id)
-        if job is None:
-            return
-        if job["state"] not in {"done", "failed"}:
+        if job and job["state"] not in ENDED:
             self.save(job | {"state": "running"})
             job = self._worked(job)
             self.save(job)
-        threading.Thread(target=self._tell, args=(job,), name="callback", daemon=True).start()
+        return job
 
     def _worked(self, job: JSON) -> JSON:
         try:
@@ -121,22 +169,33 @@ class Simulator:
     def resume(self) -> None:
         """Takes up again what a killed process left: unfinished jobs, and callbacks nobody has received."""
         for job in self.jobs():
-            if job["state"] not in {"done", "failed"} or not job["told"]:
+            if job["state"] not in ENDED or not job["told"]:
                 self.start(job["id"])
 
     def _tell(self, job: JSON) -> None:
-        call = self.callback(job)
-        delivered = call is None or any(self._delivered(*call, delay_s) for delay_s in self.callback_delays_s)
-        self.save(job | {"told": True, "heard": delivered})
+        calls = [] if self.goes_wrong("no_callback") else self.callbacks(job)
+        copies = 3 if calls and self.goes_wrong("duplicate_callback") else 1
+        heard = [self.deliver(call) for call in calls for _ in range(copies)]
+        self.save(job | {"told": True, "heard": all(heard)})
 
-    def _delivered(self, url: str, body: bytes, headers: dict[str, str], delay_s: float) -> bool:
-        time.sleep(delay_s * self.world.time_scale)
+    def deliver(self, call: Call) -> bool:
+        """Sends a callback until it is heard, on the service's schedule; False when it gave up."""
+        return any(
+            self._delivered(call, attempt, delay_s) for attempt, delay_s in enumerate(self.callback_delays_s, start=1)
+        )
+
+    def _delivered(self, call: Call, attempt: int, delay_s: float) -> bool:
+        time.sleep(delay_s * self.world.dial.time_scale)
         try:
-            answer = _caller().post(url, content=body, headers=headers)
+            answer = _caller().post(call.url, content=call.body, headers=self.headers_of(call, attempt))
         except httpx.HTTPError as error:
             log.info("callback not delivered", extra={"simulator": self.name, "reason": type(error).__name__})
             return False
         return answer.is_success
+
+    def headers_of(self, call: Call, attempt: int) -> Mapping[str, str]:
+        """The headers of one attempt, counted from 1."""
+        return call.headers
 
     # --- Files
 
@@ -206,7 +265,11 @@ class NextDoorTransport(httpx.HTTPTransport):
 
 
 def form(request: httpx.Request) -> dict[str, list[bytes]]:
-    """The fields of a multipart/form-data body (RFC 7578), each with all its values."""
+    """The fields of a form, multipart (RFC 7578) or urlencoded, each with all its values."""
+    if request.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
+        return {
+            name: [value.encode() for value in values] for name, values in parse_qs(request.content.decode()).items()
+        }
     boundary = re.search(r'boundary="?([^";]+)', request.headers.get("Content-Type", ""))
     if not boundary:
         return {}

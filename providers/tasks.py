@@ -21,6 +21,11 @@ OPEN = (Status.RECEIVED, Status.FAILED)
 # A wake-up that was sent when the event came needs no second one before.
 PATIENCE = timedelta(seconds=10)
 BATCH = 200
+# A vendor repeats a delivery for an hour at most; a payload is of use to a person for two weeks.
+DEDUPE = timedelta(hours=24)
+RETENTION = timedelta(days=14)
+# Refused ones cost whoever sends them nothing.
+MOST_REFUSED = 10_000
 
 
 @shared_task(name="providers.apply_webhook")
@@ -46,7 +51,7 @@ def resolve(event: WebhookEvent) -> None:
 
 
 def _apply(event: WebhookEvent) -> WebhookEvent.Status:
-    found = registry.adapter(event.provider).event(event.headers, bytes(event.raw_payload), event.query)
+    found = registry.event(event.provider, event.headers, bytes(event.raw_payload), event.query)
     try:
         provider_reported.send(
             sender=WebhookEvent, provider=event.provider, external_id=found.external_id, reference=found.reference
@@ -84,3 +89,15 @@ def sweep() -> int:
     for event_id in ids:
         apply_webhook.delay(str(event_id))
     return len(ids)
+
+
+@shared_task(name="providers.tidy")
+def tidy() -> int:
+    """Frees the keys of yesterday's events, and deletes those that nobody will look at any more; how many."""
+    now = timezone.now()
+    WebhookEvent.objects.filter(holds_key=True, received_at__lt=now - DEDUPE).update(holds_key=False)
+    settled = (Status.PROCESSED, Status.REFUSED, Status.RESOLVED)
+    old, _ = WebhookEvent.objects.filter(status__in=settled, received_at__lt=now - RETENTION).delete()
+    refused = WebhookEvent.objects.filter(status=Status.REFUSED).order_by("-received_at")
+    surplus, _ = WebhookEvent.objects.filter(id__in=list(refused.values_list("id", flat=True)[MOST_REFUSED:])).delete()
+    return old + surplus

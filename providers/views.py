@@ -23,12 +23,12 @@ from .tasks import PATIENCE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .base import Adapter
-
 MAX_BYTES = 1_000_000
+# Anybody can send what will be refused; its beginning is evidence enough.
+KEPT_OF_REFUSED = 4_000
 # What is kept of a request's headers: enough to verify again, no credentials of proxies or clients.
 KEPT = ("content-type", "user-agent", "x-request-id")
-KEPT_PREFIXES = ("x-webhook-", "x-shotstack-", "x-upload-post-")
+KEPT_PREFIXES = ("x-webhook-", "x-shotstack-", "x-upload-post-", "x-signature", "x-timestamp")
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -43,20 +43,22 @@ class Webhook(View):
 
 
 def _receive(request: HttpRequest, provider: str) -> str:
-    adapter = registry.adapter(provider)
+    registry.entry(provider)
     body = _body(request)
     headers = {name.lower(): value for name, value in request.headers.items()}
-    verdict = adapter.verify(headers, body, request.GET.dict(), timezone.now())
-    event = _event(adapter, headers, body, request.GET.dict(), verdict)
+    verdict = registry.verify(provider, headers, body, request.GET.dict(), timezone.now())
+    event = _event(provider, headers, body, request.GET.dict(), verdict)
     if verdict != SignatureStatus.VERIFIED:
         event.status = WebhookEvent.Status.REFUSED
+        event.raw_payload = body[:KEPT_OF_REFUSED]
         event.save()
         raise Unauthenticated(f"The signature is {verdict}.")
     return "accepted" if _store(event) else "duplicate"
 
 
 def _body(request: HttpRequest) -> bytes:
-    if int(request.headers.get("Content-Length") or 0) > MAX_BYTES:
+    told = request.headers.get("Content-Length", "")
+    if told.isdecimal() and int(told) > MAX_BYTES:
         raise TooLarge(f"A callback may have {MAX_BYTES} bytes at most.")
     if request.content_type != "application/json":
         raise WrongMediaType("A callback has to be application/json.")
@@ -67,18 +69,24 @@ def _body(request: HttpRequest) -> bytes:
 
 
 def _event(
-    adapter: Adapter, headers: Mapping[str, str], body: bytes, query: Mapping[str, str], verdict: SignatureStatus
+    provider: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, str], verdict: SignatureStatus
 ) -> WebhookEvent:
     kept = {name: value for name, value in headers.items() if name in KEPT or name.startswith(KEPT_PREFIXES)}
     return WebhookEvent(
-        idempotency_key=adapter.event(headers, body, query).key[:255],
-        provider=adapter.name,
-        headers=kept,
-        query=dict(query),
+        idempotency_key=_text(registry.event(provider, headers, body, query).key)[:255],
+        holds_key=verdict == SignatureStatus.VERIFIED,
+        provider=provider,
+        headers={name: _text(value) for name, value in kept.items()},
+        query={_text(name): _text(value) for name, value in query.items()},
         raw_payload=body,
         signature_status=verdict,
         due_at=timezone.now() + PATIENCE,
     )
+
+
+def _text(value: str) -> str:
+    """What PostgreSQL takes as text: no NUL, no half characters."""
+    return value.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def _store(event: WebhookEvent) -> bool:

@@ -278,12 +278,17 @@ def _refresh(job: ProviderJob) -> None:
         log.warning("a provider cannot tell", extra={"job": str(job.id), "reason": error.message})
         _look_again(job, error=error.message)
         return
-    if report is None or report.state == "accepted":
+    if report is None or (report.state == State.ACCEPTED and not _make_do(job, report)):
         _look_again(job)
-    elif report.state == "failed":
+    elif report.state == State.FAILED:
         _failed(job, report)
     else:
         _keep(job, report)
+
+
+def _make_do(job: ProviderJob, report: Report) -> bool:
+    """Whether a better file is to come, and there is no time to wait for it."""
+    return bool(report.urls and job.deadline and job.deadline < timezone.now())
 
 
 def _keep(job: ProviderJob, report: Report) -> None:
@@ -355,7 +360,7 @@ def _collect(job: ProviderJob, report: Report) -> None:
 
 
 def _clip(job: ProviderJob, report: Report, folder: Path) -> list[dict[str, Any]]:
-    source = registry.download(job.provider, report.urls[0], folder / "clip.mp4")
+    source = registry.download(job.provider, report.urls, folder / "clip.mp4")
     seen = probe(source)
     stored = store.keep(source)
     return [
@@ -370,7 +375,7 @@ def _clip(job: ProviderJob, report: Report, folder: Path) -> list[dict[str, Any]
 
 
 def _film(job: ProviderJob, report: Report, folder: Path) -> list[dict[str, Any]]:
-    source = registry.download(job.provider, report.urls[0], folder / "render.mp4")
+    source = registry.download(job.provider, report.urls, folder / "render.mp4")
     size = job.run.payload.specs.resolution
     normalised = normalise(source, folder / "film.mp4", width_px=size.width, height_px=size.height, fps=size.fps)
     poster(folder / "film.mp4", folder / "poster.jpg", at_s=normalised.probe.duration_s * POSTER_AT)

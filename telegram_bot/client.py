@@ -55,6 +55,10 @@ class Telegram:
             body["reply_markup"] = {"inline_keyboard": [[{"text": each.text, "url": each.url}] for each in buttons]}
         return int(self._call("sendMessage", body)["message_id"])
 
+    def ask(self, method: str) -> dict[str, Any]:
+        """What a method without parameters tells. Raises as ``send`` does."""
+        return self._call(method, {})
+
     def _call(self, method: str, body: dict[str, Any]) -> dict[str, Any]:
         try:
             response = httpx.post(f"{self._base}/{method}", json=body, timeout=self._timeout_s)

@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from myloware.kernel.errors import OutcomeUnknown
+from myloware.kernel.errors import OutcomeUnknown, ProviderRefused
 from myloware.kernel.signing import same
-from providers.base import ClipOrder, Event, Report, SignatureStatus, State, Submission
+from providers.base import Checkup, ClipOrder, Event, Report, SignatureStatus, State, Submission
 from providers.callbacks import age_status, body_json, reference
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     import httpx
 
+    from providers.base import Account
     from providers.http import Client
 
 # Our names for the models, and what the service takes for them.
@@ -32,6 +33,10 @@ MODELS = {"veo-3-fast": "veo3_fast", "veo-3": "veo3", "veo-3-lite": "veo3_lite"}
 # A shorter clip is taken to cost as much.
 MICROUSD_PER_CREDIT = 5_000
 CREDITS = {"veo3_fast": 60, "veo3": 250, "veo3_lite": 30}
+
+LARGE = "1080p"
+LENGTHS_S = (4, 6, 8)
+RATIOS = frozenset({"16:9", "9:16"})
 
 # The codes in the envelope that mean something else than the HTTP status of that number (provider's error table):
 # 408 the model gave nothing; 455 maintenance; 501 the generation failed; 505 the feature is off.
@@ -48,6 +53,7 @@ class Result(Vendor):
     """``resultUrls`` comes as a list, as JSON text, or as bare text in brackets."""
 
     urls: tuple[str, ...] = Field((), alias="resultUrls")
+    resolution: str | None = None
 
     @field_validator("urls", mode="before")
     @classmethod
@@ -68,6 +74,18 @@ class Record(Vendor):
     error_code: int | None = Field(None, alias="errorCode")
     error_message: str | None = Field(None, alias="errorMessage")
     param_json: str | None = Field(None, alias="paramJson")
+    fallback: bool | None = Field(None, alias="fallbackFlag")
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """The order as the service repeats it; empty when it does not."""
+        return body_json((self.param_json or "{}").encode())
+
+    @property
+    def has_larger(self) -> bool:
+        """Whether 1080p was ordered and less has come. Clips of the fallback model are made in one size only."""
+        came = self.response.resolution if self.response else None
+        return self.request.get("resolution") == LARGE and came not in {LARGE, None} and not self.fallback
 
 
 class KieaiAdapter:
@@ -95,11 +113,33 @@ class KieaiAdapter:
         data = self._call("GET", "/api/v1/veo/record-info", taskId=external_id)
         record = Record.model_validate(data)
         if record.success_flag == 1 and record.response and record.response.urls:
-            return Report(State.SUCCEEDED, urls=record.response.urls, cost_microusd=_cost(record), raw=data)
+            return self._made(external_id, record, record.response.urls, data)
         if record.success_flag in {0, 1}:
             # Of a finished clip the files may come a moment later.
             return Report(State.ACCEPTED, raw=data)
         return Report(State.FAILED, error=record.error_message or f"error {record.error_code}", raw=data)
+
+    def _made(self, task: str, record: Record, urls: tuple[str, ...], data: dict[str, Any]) -> Report:
+        larger = self._larger(task) if record.has_larger else ()
+        state = State.SUCCEEDED if larger is not None else State.ACCEPTED
+        return Report(state, urls=(*(larger or ()), *urls), cost_microusd=_cost(record), raw=data)
+
+    def _larger(self, task: str) -> tuple[str, ...] | None:
+        """Where the clip is in 1080p, which takes one to three minutes more; None until then, empty if never."""
+        try:
+            found = self._call("GET", "/api/v1/veo/get-1080p-video", taskId=task, index=0).get("resultUrl")
+        except ProviderRefused as error:
+            return None if "processing" in error.message else ()
+        return (str(found),) if found else ()
+
+    def checkup(self, accounts: Sequence[Account], webhook: str) -> Checkup:
+        """The balance, in credits."""
+        balance = body_json(self._client.get("/api/v1/chat/credit").content).get("data")
+        if not isinstance(balance, int | float):
+            return Checkup(faults=("kie.ai does not tell the balance; look at its dashboard.",))
+        clips = int(balance // CREDITS["veo3_fast"])
+        facts = (f"{balance:,} credits, about {clips} clips of veo3_fast.",)
+        return Checkup(facts, () if clips else ("No credits for even one clip; buy some at kie.ai.",))
 
     def find(self, key: str) -> Submission | None:
         """kie.ai cannot be asked by our key; the callback of a lost order brings its id."""
@@ -140,15 +180,17 @@ def status_of(response: httpx.Response) -> int:
 
 
 def _request(order: ClipOrder, callback_url: str | None) -> dict[str, Any]:
+    # It makes upright and broad clips; a square film is cut out of an upright one.
+    ratio = order.aspect_ratio if order.aspect_ratio in RATIOS else "9:16"
     request = {
         "prompt": order.prompt,
         "model": MODELS.get(order.model, order.model),
         "generationType": "TEXT_2_VIDEO",
         # Renamed between the API's versions of 2025 and 2026; each reads the one it knows.
-        "aspect_ratio": order.aspect_ratio,
-        "aspectRatio": order.aspect_ratio,
+        "aspect_ratio": ratio,
+        "aspectRatio": ratio,
         "resolution": order.resolution,
-        "duration": order.duration_s,
+        "duration": next((length_s for length_s in LENGTHS_S if length_s >= order.duration_s), LENGTHS_S[-1]),
         "seeds": order.seed,
         "enableTranslation": False,
     }
@@ -169,7 +211,7 @@ def task_id(content: dict[str, Any]) -> str:
 
 def _cost(record: Record) -> int | None:
     """The price of the model that the service repeats in its answer; None when it does not."""
-    model = body_json((record.param_json or "{}").encode()).get("model")
+    model = record.request.get("model")
     return _price(model) if isinstance(model, str) else None
 
 

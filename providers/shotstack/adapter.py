@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
 
-from providers.base import Event, RenderOrder, Report, SignatureStatus, State, Submission
+from myloware.kernel.errors import OutcomeUnknown, ProviderRefused
+from providers.base import Checkup, Event, RenderOrder, Report, SignatureStatus, State, Submission
 from providers.callbacks import body_json, reference
 
+from .schema import faults
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from providers.base import Account
     from providers.http import Client
 
 # One credit is one minute of output; 0.30 USD pay as you go (third-party reports).
@@ -28,6 +33,7 @@ class Render(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     id: str
+    owner: str = ""
     status: str = "queued"
     url: str | None = None
     error: str | None = None
@@ -48,21 +54,57 @@ class ShotstackAdapter:
         return _price(_length_s(request["edit"]) or UNKNOWN_LENGTH_S)
 
     def submit(self, order: RenderOrder, *, key: str, callback_url: str | None) -> Submission:
-        """Places one order. There is no idempotency key: the same call twice renders and bills twice."""
+        """Places one order. There is no idempotency key: the same call twice renders and bills twice.
+
+        Raises ``ProviderRefused`` without asking for an Edit that the service's schema refuses.
+        """
         edit = {**order.edit, **({"callback": callback_url} if callback_url else {})}
-        answer = body_json(self._client.post("/render", json=edit).content)
-        render = Render.model_validate(answer.get("response"))
-        return Submission(render.id, answer)
+        wrong = faults(edit)
+        if wrong:
+            words = "; ".join(f"{fault['path']}: {fault['message']}" for fault in wrong[:3])
+            raise ProviderRefused(f"This is not an Edit that Shotstack takes: {words}"[:1000], faults=wrong[:10])
+        return self._queued("/render", edit)
+
+    def submit_template(self, template: str, merge: Mapping[str, Any]) -> Submission:
+        """Places one order for a template that is kept at the service; ``merge`` fills in its placeholders."""
+        fields = [{"find": find, "replace": replace} for find, replace in merge.items()]
+        return self._queued("/templates/render", {"id": template, "merge": fields})
+
+    def _queued(self, path: str, body: dict[str, Any]) -> Submission:
+        answer = body_json(self._client.post(path, json=body).content)
+        if not (answer.get("response") or {}).get("id"):
+            raise OutcomeUnknown("Shotstack took the order and did not say under which id.", provider=self.name)
+        return Submission(str(answer["response"]["id"]), answer)
+
+    def probe(self, url: str) -> dict[str, Any]:
+        """What the service sees in a media file: ffprobe's JSON, with ``streams`` and ``format``."""
+        answer = body_json(self._client.get(f"/probe/{quote(url, safe='')}").content)
+        found: dict[str, Any] = (answer.get("response") or {}).get("metadata") or {}
+        return found
+
+    def checkup(self, accounts: Sequence[Account], webhook: str) -> Checkup:
+        """Whether the key is one of the environment in the base URL; the balance cannot be asked."""
+        self._client.get("/templates")
+        stage = self._environment == "stage"
+        return Checkup(("Films will carry a watermark: this is the stage environment.",) if stage else ())
 
     def status(self, external_id: str) -> Report:
         answer = body_json(self._client.get(f"/render/{external_id}", data="false").content)
         render = Render.model_validate(answer.get("response"))
         raw = dict(answer["response"])
         if render.status == "done" and render.url:
-            return Report(State.SUCCEEDED, urls=(render.url,), cost_microusd=_cost(render), raw=raw)
+            return Report(State.SUCCEEDED, urls=(render.url, self._copy(render)), cost_microusd=_cost(render), raw=raw)
         if render.status == "failed":
             return Report(State.FAILED, error=render.error or "the render failed without a reason", raw=raw)
         return Report(State.ACCEPTED, raw=raw)
+
+    def _copy(self, render: Render) -> str:
+        """Where the service keeps a copy after the file of the render has expired (24 h)."""
+        return f"https://cdn.shotstack.io/au/{self._environment}/{render.owner}/{render.id}.mp4"
+
+    @property
+    def _environment(self) -> str:
+        return self._client.service.base_url.rpartition("/")[2]
 
     def find(self, key: str) -> Submission | None:
         """Shotstack cannot be asked by our key; the callback of a lost order brings its id."""

@@ -3,80 +3,208 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import unquote
 
 import httpx
-import jsonschema
 
 from providers.callbacks import body_json
 from providers.media.probe import probe
 from providers.media.render import render
-from providers.simulator import JSON, Simulator
+from providers.simulator import JSON, Call, Simulator
+
+from .schema import faults, merged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 OWNER = "local00000"
-FILES = "cdn.shotstack.io"
+CDN = "cdn.shotstack.io"
+OUTPUT = {version: f"shotstack-api-{version}-output.s3-ap-southeast-2.amazonaws.com" for version in ("v1", "stage")}
 TINY_PX = 160
-SCHEMA = Path(__file__).with_name("edit.schema.json")
+
+
+# What a render goes through. A fast machine is in none of them long enough to be seen, unless the dial says so.
+STAGES = ("queued", "fetching", "preprocessing", "rendering", "generating", "saving")
+KEPT_S = 24 * 3600
+UNAVAILABLE = "Error: the asset could not be downloaded."
 
 
 class ShotstackSimulator(Simulator):
-    """The edit API, production and stage."""
+    """The edit, probe and serve APIs, production and stage."""
 
     name = "shotstack"
-    hosts = frozenset({"api.shotstack.io", FILES})
+    hosts = frozenset({"api.shotstack.io", CDN, *OUTPUT.values()})
     # Ten attempts; before attempt n it waits min(n^3, 900) s (its webhook publisher's source).
     callback_delays_s = (0, *(min(n**3, 900) for n in range(2, 11)))
+    faults: ClassVar[Mapping[str, str]] = {
+        **Simulator.common_faults,
+        "slow": "one render shows each of its stages, one a question",
+        "fails": "the render fails with a reason",
+        "serve_first": "the event of the hosted file comes before that of the render",
+        "rate_limited": "429 with Retry-After",
+        "server_error": "500",
+        "expired": "the file of the render is gone, as after 24 hours; its copy is there",
+    }
 
     def routes(self) -> dict[str, Callable[..., httpx.Response]]:
+        edit, version = "/edit/(?P<version>v1|stage)", "(v1|stage)"
         return {
-            "POST /edit/(v1|stage)/render": self.render,
-            r"GET /edit/(v1|stage)/render/(?P<job_id>[0-9a-f-]+)": self.status,
-            r"GET /au/v1/\w+/(?P<job_id>[0-9a-f]+)\.mp4": self.video,
+            f"POST {edit}/render": self.render,
+            rf"GET {edit}/render/(?P<job_id>[0-9a-f-]+)": self.status,
+            f"POST {edit}/templates": self.make_template,
+            f"GET {edit}/templates": self.templates,
+            rf"GET {edit}/templates/(?P<key>[0-9a-f-]+)": self.template,
+            rf"PUT {edit}/templates/(?P<key>[0-9a-f-]+)": self.change_template,
+            rf"DELETE {edit}/templates/(?P<key>[0-9a-f-]+)": self.drop_template,
+            f"POST {edit}/templates/render": self.render_template,
+            rf"GET {edit}/probe/(?P<source>.+)": self.probe,
+            rf"GET /serve/{version}/assets/render/(?P<job_id>[0-9a-f-]+)": self.assets,
+            rf"GET /au/{version}/{OWNER}/(?P<job_id>[0-9a-f-]+)\.mp4": self.copy,
+            rf"GET /{OWNER}/(?P<job_id>[0-9a-f-]+)\.mp4": self.output,
         }
 
-    def render(self, request: httpx.Request) -> httpx.Response:
+    def handle(self, request: httpx.Request) -> httpx.Response:
+        if not request.url.path.startswith(("/edit/", "/serve/")):
+            return super().handle(request)
         if not request.headers.get("x-api-key"):
             return httpx.Response(403, json={"message": "Forbidden"})
-        edit = body_json(request.content)
-        faults = [{"message": fault.message, "path": fault.json_path} for fault in _validator().iter_errors(edit)]
-        if faults:
-            details = {"error": "ValidationError", "details": faults[:10]}
-            return httpx.Response(400, json={"success": False, "message": "Bad Request", "response": details})
-        job = self.accept(edit=edit)
-        queued = {"message": "Render Successfully Queued", "id": _shown(job["id"])}
-        return httpx.Response(201, json={"success": True, "message": "Created", "response": queued})
+        if self.goes_wrong("rate_limited"):
+            error = {"success": False, "message": "Too Many Requests", "response": {"error": "rate_limit_error"}}
+            return httpx.Response(429, json=error, headers={"Retry-After": "1"})
+        if self.goes_wrong("server_error"):
+            return httpx.Response(500, json={"success": False, "message": "Internal Server Error"})
+        return super().handle(request)
 
-    def status(self, request: httpx.Request, job_id: str) -> httpx.Response:
+    def render(self, request: httpx.Request, version: str) -> httpx.Response:
+        return self._queued(body_json(request.content), version)
+
+    def _queued(self, edit: JSON, version: str) -> httpx.Response:
+        wrong = faults(edit)
+        if wrong:
+            details = {"error": "ValidationError", "details": wrong[:10]}
+            return httpx.Response(400, json={"success": False, "message": "Bad Request", "response": details})
+        left = len(STAGES) if self.goes_wrong("slow") else 0
+        filled = {key: value for key, value in merged(edit).items() if key != "merge"}
+        job = self.accept(edit=filled, version=version, stages_left=left, fails=self.goes_wrong("fails"))
+        return _ok(201, "Created", {"message": "Render Successfully Queued", "id": _shown(job["id"])})
+
+    def status(self, request: httpx.Request, version: str, job_id: str) -> httpx.Response:
         job = self.load(job_id.replace("-", ""))
         if job is None:
             return httpx.Response(404, json={"success": False, "message": "Not Found", "response": {}})
-        ended = job.get("ended", time.time())
+        ended, state = job.get("ended", time.time()), self._state(job)
         response = {
-            "id": job_id,
+            "id": _shown(job["id"]),
             "owner": OWNER,
             "plan": "basic",
-            "status": {"running": "rendering"}.get(job["state"], job["state"]),
-            "error": job.get("error", ""),
+            "status": state,
+            "error": job.get("error", "") if state == "failed" else "",
             "duration": job.get("duration"),
             "renderTime": round((ended - job["created"]) * 1000, 1),
-            "url": _url(job["id"]) if job["state"] == "done" else None,
+            "url": _url(job) if state == "done" else None,
             "poster": None,
             "thumbnail": None,
             "created": _stamp(job["created"]),
             "updated": _stamp(ended),
         }
-        return httpx.Response(200, json={"success": True, "message": "OK", "response": response})
+        if request.url.params.get("data", "true") == "true":
+            response["data"] = job["edit"]
+        return _ok(200, "OK", response)
+
+    def _state(self, job: JSON) -> str:
+        left = job.get("stages_left", 0)
+        if left:
+            self.save(job | {"stages_left": left - 1})
+            return STAGES[-left]
+        return {"running": "rendering"}.get(job["state"], str(job["state"]))
+
+    # --- Templates
+
+    def make_template(self, request: httpx.Request, version: str) -> httpx.Response:
+        body = body_json(request.content)
+        if not body.get("name"):
+            return httpx.Response(400, json={"success": False, "message": "Bad Request", "response": {}})
+        key = str(uuid.uuid4())
+        self._keep_template(key, {"name": body["name"], "template": body.get("template")})
+        return _ok(201, "Created", {"message": "Template Successfully Created", "id": key})
+
+    def templates(self, request: httpx.Request, version: str) -> httpx.Response:
+        found = [{"id": file.stem, "name": json.loads(file.read_text())["name"]} for file in self.folder.glob("*.edit")]
+        return _ok(200, "OK", {"owner": OWNER, "templates": found})
+
+    def template(self, request: httpx.Request, version: str, key: str) -> httpx.Response:
+        found = self._template(key)
+        return _ok(200, "OK", {"id": key, "owner": OWNER, **found}) if found else _unknown()
+
+    def change_template(self, request: httpx.Request, version: str, key: str) -> httpx.Response:
+        found = self._template(key)
+        if not found:
+            return _unknown()
+        self._keep_template(key, found | body_json(request.content))
+        return _ok(200, "OK", {"message": "Template Successfully Updated", "id": key})
+
+    def drop_template(self, request: httpx.Request, version: str, key: str) -> httpx.Response:
+        if not self._template(key):
+            return _unknown()
+        self.path(f"{key}.edit").unlink()
+        return httpx.Response(204)
+
+    def render_template(self, request: httpx.Request, version: str) -> httpx.Response:
+        body = body_json(request.content)
+        found = self._template(str(body.get("id")))
+        return self._queued({**found["template"], "merge": body.get("merge", [])}, version) if found else _unknown()
+
+    def _template(self, key: str) -> JSON | None:
+        file = self.path(f"{key}.edit")
+        return json.loads(file.read_text()) if re.fullmatch("[0-9a-f-]{36}", key) and file.is_file() else None
+
+    def _keep_template(self, key: str, content: JSON) -> None:
+        self.path(f"{key}.edit").write_text(json.dumps(content))
+
+    # --- Files
+
+    def probe(self, request: httpx.Request, version: str, source: str) -> httpx.Response:
+        with TemporaryDirectory(prefix="probe-", dir=self.folder) as folder:
+            try:
+                seen = probe(self.world.fetch(unquote(source), Path(folder) / "source"))
+            except Exception as error:
+                # Whatever is wrong with the file is the answer.
+                return httpx.Response(400, json={"success": False, "message": str(error), "response": {}})
+        picture = {
+            "codec_type": "video",
+            "codec_name": seen.video_codec,
+            "width": seen.width_px,
+            "height": seen.height_px,
+        }
+        found = {"streams": [picture], "format": {"duration": str(seen.duration_s)}}
+        return _ok(200, "OK", {"metadata": found})
+
+    def assets(self, request: httpx.Request, job_id: str) -> httpx.Response:
+        job = self.load(job_id.replace("-", ""))
+        ready = job is not None and job["state"] == "done"
+        return httpx.Response(200, json={"data": [_asset(job)] if job and ready else []})
+
+    def output(self, request: httpx.Request, job_id: str) -> httpx.Response:
+        """The file of a render, which is deleted after 24 hours."""
+        job = self.load(job_id.replace("-", ""))
+        old = job is not None and time.time() - job.get("ended", time.time()) > KEPT_S * self.world.dial.time_scale
+        if old or self.goes_wrong("expired"):
+            return httpx.Response(403, text="<Error><Code>AccessDenied</Code></Error>")
+        return self.copy(request, job_id)
+
+    def copy(self, request: httpx.Request, job_id: str) -> httpx.Response:
+        return self.video(request, job_id.replace("-", ""))
 
     def work(self, job: JSON) -> JSON:
+        if job.get("fails"):
+            raise RenderFailed(UNAVAILABLE)
         target = self.path(f"{job['id']}.mp4")
         edit = _shrunk(job["edit"]) if self.world.tiny else job["edit"]
         with TemporaryDirectory(prefix="render-", dir=self.folder) as folder:
@@ -88,32 +216,66 @@ class ShotstackSimulator(Simulator):
             render(edit, sources, target, work_dir=work_dir)
         return {"duration": probe(target).duration_s}
 
-    def callback(self, job: JSON) -> tuple[str, bytes, dict[str, str]] | None:
+    def callbacks(self, job: JSON) -> Sequence[Call]:
         url = job["edit"].get("callback")
         if not url:
-            return None
-        done = job["state"] == "done"
-        body = {
-            "type": "edit",
-            "action": "render",
-            "id": _shown(job["id"]),
-            "owner": OWNER,
-            "status": job["state"],
-            "url": _url(job["id"]) if done else None,
-            "error": None if done else job["error"],
-            "completed": _stamp(job["ended"]),
-        }
-        headers = {
-            "Content-Type": "application/json",
-            "User-Agent": "Shotstack-Webhook/1.0",
-            "X-Shotstack-Event-Type": "edit",
-        }
-        return url, json.dumps(body).encode(), headers
+            return []
+        events = [_render_event(job), *([_serve_event(job)] if job["state"] == "done" else [])]
+        if self.goes_wrong("serve_first"):
+            events.reverse()
+        return [Call(url, json.dumps(event).encode(), {"X-Shotstack-Event-Type": event["type"]}) for event in events]
+
+    def headers_of(self, call: Call, attempt: int) -> Mapping[str, str]:
+        own = {"User-Agent": "Shotstack-Webhook/1.0", "X-Shotstack-Attempt": str(attempt)}
+        return {"Content-Type": "application/json", **own, **call.headers}
 
 
-@cache
-def _validator() -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
+class RenderFailed(Exception):
+    """The outcome of a render that the dial lets fail."""
+
+
+def _render_event(job: JSON) -> JSON:
+    done = job["state"] == "done"
+    return {
+        "type": "edit",
+        "action": "render",
+        "id": _shown(job["id"]),
+        "owner": OWNER,
+        "status": job["state"],
+        "url": _url(job) if done else None,
+        "error": None if done else job["error"],
+        "completed": _stamp(job["ended"]),
+    }
+
+
+def _serve_event(job: JSON) -> JSON:
+    asset = _asset(job)["attributes"]
+    return {
+        "type": "serve",
+        "action": "copy",
+        "id": asset["id"],
+        "render": asset["renderId"],
+        "owner": OWNER,
+        "status": "ready",
+        "url": asset["url"],
+        "error": None,
+        "completed": _stamp(job["ended"]),
+    }
+
+
+def _asset(job: JSON) -> JSON:
+    asset = str(uuid.uuid5(uuid.NAMESPACE_URL, job["id"]))
+    url = f"https://{CDN}/au/{job['version']}/{OWNER}/{_shown(job['id'])}.mp4"
+    fields = {"id": asset, "owner": OWNER, "region": "au", "renderId": _shown(job["id"]), "url": url, "status": "ready"}
+    return {"type": "asset", "attributes": fields}
+
+
+def _ok(status: int, message: str, response: JSON) -> httpx.Response:
+    return httpx.Response(status, json={"success": True, "message": message, "response": response})
+
+
+def _unknown() -> httpx.Response:
+    return httpx.Response(404, json={"success": False, "message": "Not Found", "response": {}})
 
 
 def _sources(edit: JSON) -> Iterator[str]:
@@ -135,8 +297,8 @@ def _shown(job_id: str) -> str:
     return str(uuid.UUID(job_id))
 
 
-def _url(job_id: str) -> str:
-    return f"https://{FILES}/au/v1/{OWNER}/{job_id}.mp4"
+def _url(job: JSON) -> str:
+    return f"https://{OUTPUT[job['version']]}/{OWNER}/{_shown(job['id'])}.mp4"
 
 
 def _stamp(seconds: float) -> str:

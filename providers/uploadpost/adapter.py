@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
 from myloware.kernel.errors import ProviderRefused
 from myloware.kernel.signing import same
-from providers.base import Event, PublishOrder, Report, SignatureStatus, State, Submission
+from providers.base import Checkup, Event, PublishOrder, Report, SignatureStatus, State, Submission
 from providers.callbacks import age_status, body_json
+from providers.media.probe import probe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    import httpx
+
+    from providers.base import Account
     from providers.http import Client
 
 # Of the words for the state of an upload those that are final; any other means that it goes on.
 ENDED = frozenset({"completed", "failed"})
 NOT_FOUND = 404
+# What an account allows changes when its owner changes it.
+FRESH_S = 300
 
 
 class Row(BaseModel):
@@ -49,6 +56,24 @@ class Row(BaseModel):
         return f"{self.platform}: {self.skip_reason or self.error or self.message or 'failed without a reason'}"
 
 
+class TikTokSettings(BaseModel):
+    """What a TikTok account allows; an empty list is one that nobody told."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    privacy_level_options: tuple[str, ...] = ()
+    max_video_post_duration_sec: int | None = None
+
+
+class Profile(BaseModel):
+    """A profile and what is connected to it: an account by platform, or ""."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    username: str
+    social_accounts: dict[str, dict[str, Any] | str | None] = {}
+
+
 class UploadPostAdapter:
     """Publishes and reads the outcome."""
 
@@ -65,18 +90,36 @@ class UploadPostAdapter:
         return 0
 
     def submit(self, order: PublishOrder, *, key: str, callback_url: str | None) -> Submission:
-        """Sends the film with our own request id and idempotency key, so that a repeat posts nothing twice."""
-        with order.video.open("rb") as video:
-            response = self._client.post(
-                "/upload",
-                data=_fields(order),
-                files={"video": (f"{order.request_id}.mp4", video, "video/mp4")},
-                headers={"Idempotency-Key": key},
-                # The file is a stream that is read once: a lost answer is looked up by its id, not sent again.
-                idempotent=False,
-            )
-        answer = body_json(response.content)
+        """Sends the film with our own request id and idempotency key, so that a repeat posts nothing twice.
+
+        Raises ``ProviderRefused`` without sending it when the TikTok account does not allow such a post.
+        """
+        if order.platform == "tiktok":
+            self._check_tiktok(order)
+        answer = body_json(self._upload(order, {"Idempotency-Key": key}).content)
         return Submission(str(answer.get("request_id") or order.request_id), answer)
+
+    def _upload(self, order: PublishOrder, headers: dict[str, str]) -> httpx.Response:
+        if isinstance(order.video, str):
+            fields = {**_fields(order), "video": order.video}
+            return self._client.post("/upload", data=fields, headers=headers, idempotent=True)
+        with order.video.open("rb") as video:
+            files = {"video": (f"{order.request_id}.mp4", video, "video/mp4")}
+            # The file is a stream that is read once: a lost answer is looked up by its id, not sent again.
+            return self._client.post("/upload", data=_fields(order), files=files, headers=headers)
+
+    def _check_tiktok(self, order: PublishOrder) -> None:
+        """TikTok wants to be asked before each post what the account may do."""
+        answer = self._client.remembered("/uploadposts/tiktok/settings", fresh_s=FRESH_S, profile=order.profile)
+        allowed = TikTokSettings.model_validate(body_json(answer))
+        levels = allowed.privacy_level_options
+        if levels and order.privacy not in levels:
+            raise ProviderRefused(
+                f"TikTok does not allow '{order.profile}' the privacy {order.privacy}, only {', '.join(levels)}."
+            )
+        limit_s = allowed.max_video_post_duration_sec
+        if limit_s and isinstance(order.video, Path) and probe(order.video).duration_s > limit_s:
+            raise ProviderRefused(f"The TikTok account of '{order.profile}' takes films of {limit_s} s at most.")
 
     def status(self, external_id: str) -> Report:
         answer = self._status(external_id)
@@ -99,6 +142,23 @@ class UploadPostAdapter:
         answer = body_json(self._client.get("/uploadposts/history", page=1, limit=50, platform=platform).content)
         rows = [row for row in answer.get("history") or [] if row.get("request_id") == request_id]
         return next((str(row["post_url"]) for row in rows if row.get("post_url")), None)
+
+    def checkup(self, accounts: Sequence[Account], webhook: str) -> Checkup:
+        """The plan, whether each account is connected, and whether the service tells us when an upload is done."""
+        plan = body_json(self._client.get("/uploadposts/me").content).get("plan") or "unknown"
+        found = [Profile.model_validate(each) for each in self._listed("/uploadposts/users", "profiles")]
+        profiles = {profile.username: profile for profile in found}
+        faults = [fault for account in accounts if (fault := _not_ready(account, profiles))]
+        answer = body_json(self._client.get("/uploadposts/users/notifications").content)
+        # Where in the answer it stands is not documented.
+        told = answer.get("notifications") or answer
+        if str(told.get("webhook_url") or "").rstrip("/") != webhook.rstrip("/"):
+            faults.append(f"The webhook is not set to {webhook}: set it in the service's notification settings.")
+        return Checkup((f"Plan {plan}, {len(profiles)} profiles.",), tuple(faults))
+
+    def _listed(self, path: str, key: str) -> list[Any]:
+        found = body_json(self._client.get(path).content).get(key)
+        return found if isinstance(found, list) else []
 
     def find(self, key: str) -> Submission | None:
         answer = self._status(key)
@@ -136,6 +196,19 @@ class UploadPostAdapter:
 def sign(body: bytes, stamp: str, *, secret: str) -> str:
     mac = hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256)
     return f"sha256={mac.hexdigest()}"
+
+
+def _not_ready(account: Account, profiles: Mapping[str, Profile]) -> str:
+    """Why nothing can be published there; empty when it can."""
+    profile = profiles.get(account.profile)
+    if profile is None:
+        return f"There is no profile '{account.profile}': make it in the service's dashboard, or mend the project."
+    connected = profile.social_accounts.get(account.platform)
+    if not isinstance(connected, dict):
+        return f"Profile '{account.profile}' has no {account.platform} account: connect it in the service's dashboard."
+    if connected.get("reauth_required"):
+        return f"The {account.platform} account of '{account.profile}' has to be connected anew."
+    return ""
 
 
 def _fields(order: PublishOrder) -> dict[str, Any]:

@@ -26,7 +26,9 @@ def remote(*statuses: int) -> tuple[OpenAiModel, list[httpx.Request]]:
         data = [{"index": index, "embedding": [float(len(text))]} for index, text in enumerate(texts)]
         return httpx.Response(status, json={"data": data[::-1]} if status == 200 else {"error": {"message": "no"}})
 
-    return OpenAiModel("text-embedding-3-small", "k-1", transport=httpx.MockTransport(answer)), seen
+    return OpenAiModel(
+        "text-embedding-3-small", "k-1", "https://api.openai.com/v1", transport=httpx.MockTransport(answer)
+    ), seen
 
 
 def test_the_local_model_gives_unit_vectors_that_know_meaning() -> None:
@@ -81,4 +83,4 @@ def test_the_remote_model_tries_again_when_it_is_busy_but_not_when_it_refuses() 
 
 def test_the_remote_model_needs_a_key() -> None:
     with pytest.raises(Misconfigured, match="OPENAI_API_KEY"):
-        OpenAiModel("text-embedding-3-small", "")
+        OpenAiModel("text-embedding-3-small", "", "https://api.openai.com/v1")

@@ -11,10 +11,12 @@ import httpx
 import pytest
 import uvicorn
 
+from providers.dial import Dial
 from providers.http import Client, Service
 from providers.kieai.fake import KieaiSimulator
 from providers.registry import PROVIDERS
 from providers.server import SimulatorServer
+from providers.shared import Shared
 from providers.shotstack.fake import ShotstackSimulator
 from providers.simulator import NextDoorTransport, World
 from providers.uploadpost.fake import UploadPostSimulator
@@ -39,14 +41,17 @@ class Town:
         self.folder = folder
         self.clips: dict[str, Path] = {}
         self.clients: list[Client] = []
+        known = {name: kind.faults for name, kind in SIMULATORS.items()}
+        # A day of the services takes 86 s here.
+        self.dial = Dial(folder / "dial.json", known, time_scale=0.001)
         world = World(
             state_dir=folder,
             public_url="http://127.0.0.1:1",
             secrets=SECRETS,
             webhooks=dict.fromkeys(SIMULATORS, "http://127.0.0.1:9/hook"),
             fetch=self.fetch,
+            dial=self.dial,
             tiny=True,
-            time_scale=0,
         )
         self.simulators = {name: kind(world) for name, kind in SIMULATORS.items()}
         config = uvicorn.Config(SimulatorServer(self.simulators), port=0, log_level="warning", access_log=False)
@@ -69,10 +74,19 @@ class Town:
         self.server.should_exit = True
         self.thread.join(5)
 
+    def turn(self, simulator: str, fault: str, times: int = 1) -> None:
+        """Lets it go wrong so often."""
+        self.dial.turn({simulator: {fault: times}})
+
+    def listen(self, simulator: str, url: str) -> None:
+        """Sets the account's webhook."""
+        client = self.client(simulator, "https://api.upload-post.com/api", {"Authorization": "Apikey k"})
+        client.post("/uploadposts/users/notifications", json={"webhook_url": url})
+
     def client(self, name: str, base_url: str, headers: dict[str, str]) -> Client:
         hosts = frozenset({httpx.URL(base_url).host, *SIMULATORS[name].hosts})
         service = Service(name, base_url, headers, hosts, PROVIDERS[name].status_of)
-        self.clients.append(Client(service, NextDoorTransport(self.url)))
+        self.clients.append(Client(service, NextDoorTransport(self.url), Shared()))
         return self.clients[-1]
 
 

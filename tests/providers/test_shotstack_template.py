@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from providers.media.timeline import plan
-from providers.shotstack.fake import SCHEMA
+from providers.shotstack.schema import SCHEMA
 from providers.shotstack.template import TemplateClip, clip_starts, standard_edit
 
 TALL: dict[str, Any] = {"width_px": 1080, "height_px": 1920}

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 import uuid
+from collections import Counter
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -13,10 +16,11 @@ from django.utils import timezone
 
 from myloware.kernel.errors import Conflict
 from providers import registry
+from providers.callbacks import generic_sign
 from providers.kieai.adapter import sign
 from providers.models import WebhookEvent
 from providers.signals import provider_reported
-from providers.tasks import apply_webhook, replay, sweep
+from providers.tasks import apply_webhook, replay, sweep, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,3 +198,155 @@ def test_what_is_no_callback_is_refused(client: Client, path: str, content_type:
     assert answer.status_code == status
     assert answer.json()["error"]["message"]
     assert not WebhookEvent.objects.filter(signature_status="verified").exists()
+
+
+# --- A relay's scheme
+
+
+@pytest.fixture
+def generic(settings: Settings) -> str:
+    """The provider whose webhooks come through a relay of ours."""
+    settings.PROVIDERS = settings.PROVIDERS.model_copy(update={"upload_post_webhook_scheme": "generic"})
+    return "/v1/webhooks/upload-post"
+
+
+def relayed(client: Client, settings: Settings, path: str, **changed: str) -> Any:
+    body = changed.pop("body", '{"job_id": "j1"}')
+    key = settings.PROVIDERS.upload_post_signing_secret.get_secret_value()
+    headers = {
+        "X-Signature": generic_sign(b'{"job_id": "j1"}', secret=key),
+        "X-Request-Id": "r1",
+        "X-Timestamp": str(int(time.time())),
+    }
+    return client.post(path, body, content_type="application/json", headers={**headers, **changed})
+
+
+def test_a_relayed_callback_is_taken_once_whatever_its_unsigned_id_and_time_say(
+    client: Client, settings: Settings, generic: str, heard: list[dict[str, Any]]
+) -> None:
+    assert relayed(client, settings, generic).json() == {"status": "accepted"}
+    again = {"X-Request-Id": "another", "X-Timestamp": str(int(time.time()) + 100)}
+    assert relayed(client, settings, generic, **again).json() == {"status": "duplicate"}
+    apply_webhook(str(WebhookEvent.objects.get().id))
+    assert [call["external_id"] for call in heard] == ["j1"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"body": '{"job_id": "j2"}'},
+        {"X-Signature": "0" * 64},
+        {"X-Signature": ""},
+        {"X-Request-Id": ""},
+        {"X-Timestamp": ""},
+        {"X-Timestamp": "1"},
+        {"X-Timestamp": "yesterday"},
+    ],
+)
+def test_a_tampered_relayed_callback_is_refused_and_the_genuine_one_works(
+    client: Client, settings: Settings, generic: str, changed: dict[str, str]
+) -> None:
+    assert relayed(client, settings, generic, **changed).status_code == 401
+    assert relayed(client, settings, generic).json() == {"status": "accepted"}
+
+
+# --- What is kept, and how long
+
+
+def test_of_a_refused_callback_only_the_beginning_is_kept(client: Client) -> None:
+    client.post("/v1/webhooks/kieai", json.dumps({"x": "y" * 900_000}), content_type="application/json")
+    event = WebhookEvent.objects.get()
+    assert (event.status, len(event.raw_payload)) == ("refused", 4_000)
+
+
+def test_a_key_is_held_for_a_day_and_a_payload_for_two_weeks(client: Client, settings: Settings) -> None:
+    def age(days: float) -> None:
+        WebhookEvent.objects.update(received_at=timezone.now() - timedelta(days=days), status="processed")
+
+    deliver(client, settings)
+    age(0.9)
+    tidy()
+    assert deliver(client, settings).json() == {"status": "duplicate"}
+    age(1.1)
+    tidy()
+    assert deliver(client, settings).json() == {"status": "accepted"}
+    age(13.9)
+    assert (tidy(), WebhookEvent.objects.count()) == (0, 2)
+    age(14.1)
+    assert (tidy(), WebhookEvent.objects.count()) == (2, 0)
+
+
+def test_what_waits_for_a_person_is_kept(client: Client, settings: Settings) -> None:
+    deliver(client, settings)
+    WebhookEvent.objects.update(received_at=timezone.now() - timedelta(days=100), status="dead")
+    assert tidy() == 0
+
+
+def test_a_flood_of_forged_callbacks_is_cut_short(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("providers.tasks.MOST_REFUSED", 3)
+    for number in range(5):
+        client.post("/v1/webhooks/kieai", f'{{"taskId": "{number}"}}', content_type="application/json")
+    assert tidy() == 2
+    assert {event.idempotency_key for event in WebhookEvent.objects.all()} == {
+        f"kieai:{number}:None" for number in (2, 3, 4)
+    }
+
+
+# --- Noise
+
+
+def noise(dice: random.Random) -> tuple[str, bytes, dict[str, str]]:
+    """A path, a body and headers that nobody would send."""
+    path = f"/v1/webhooks/{dice.choice(['kieai', 'shotstack', 'upload-post'])}{dice.choice(QUERIES)}"
+    body = dice.choice(BODIES) if dice.random() < 0.7 else dice.randbytes(dice.randrange(200))
+    cut = body[: dice.randrange(len(body) + 1)] if dice.random() < 0.3 else body
+    names = dice.sample(HEADERS, dice.randrange(len(HEADERS)))
+    values = {name: dice.choice(VALUES) for name in names}
+    values["Content-Type"] = dice.choice(["application/json", "application/json; charset=x", "text/html", ""])
+    return path, cut, values
+
+
+QUERIES = ("", "?ref=", "?ref=x.1.y", "?ref=%00", "?ref=%ff%fe", "?ref=" + "9" * 500, "?%00=%00", "?ref=a&ref=b")
+HEADERS = (
+    "X-Webhook-Signature", "X-Webhook-Timestamp", "X-Upload-Post-Signature", "X-Upload-Post-Timestamp",
+    "X-Upload-Post-Delivery", "X-Signature", "X-Timestamp", "X-Request-Id", "X-Shotstack-Attempt", "User-Agent",
+)  # fmt: skip
+VALUES = (
+    "",
+    "0",
+    "-1",
+    "9" * 400,
+    "sha256=",
+    "sha256=00",
+    "=",
+    "\x7f",
+    "\xe4",
+    "1e9",
+    "NaN",
+    "\u00b2",
+    "null",
+    " " * 50,
+)
+BODIES = (
+    b"", b"{}", b"[]", b"null", b"1", b'"x"', b"{" * 5000, b"[" * 50_000, b'{"a":' * 20_000, b"\xff\xfe", b"\x00" * 100,
+    b'{"data": {"taskId": "\\u0000"}, "code": 200}', b'{"data": {"taskId": {"a": 1}}}', b'{"data": [], "taskId": 1}',
+    b'{"code": 1e999, "data": {"task_id": true}}', b'{"type": "serve", "render": ["x"], "id": null}', b"9" * 10_000,
+    b'{"job_id": "\\ud800", "request_id": 3, "external_id": {}}', b'{"id": NaN, "type": "edit"}', b"x" * 1_000_001,
+)  # fmt: skip
+
+
+def test_ten_thousand_random_callbacks_change_nothing(client: Client, heard: list[dict[str, Any]]) -> None:
+    dice = random.Random(4)
+    seen: Counter[int] = Counter()
+    for _ in range(10_000):
+        path, body, headers = noise(dice)
+        kind = headers.pop("Content-Type")
+        seen[client.generic("POST", path, body, content_type=kind, headers=headers).status_code] += 1
+    assert set(seen) == {401, 413, 415}
+    assert set(WebhookEvent.objects.values_list("status", flat=True)) == {"refused"}
+    assert WebhookEvent.objects.count() == seen[401]
+    assert sweep() == 0
+    assert heard == []
+    # And none of them can be made to count.
+    with pytest.raises(Conflict):
+        replay(WebhookEvent.objects.first())  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -111,11 +111,15 @@ def filmed(make_run: MakeRun, settings: Settings, monkeypatch: pytest.MonkeyPatc
     return run
 
 
-def callbacks(run: Run) -> list[tuple[str, bytes, dict[str, str]]]:
+Delivery = tuple[str, bytes, Mapping[str, str]]
+
+
+def callbacks(run: Run) -> list[Delivery]:
     """Path, body and headers of each clip's callback, as the simulator signs it."""
     simulator: Any = registry.simulators(tiny=True)["kieai"]
-    made = [simulator.callback(simulator.load(job.external_id)) for job in run.jobs.filter(kind="clips")]
-    return [(url.removeprefix(_origin(url)), body, headers) for url, body, headers in made]
+    jobs = [simulator.load(job.external_id) for job in run.jobs.filter(kind="clips")]
+    made = [call for job in jobs for call in simulator.callbacks(job)]
+    return [(call.url.removeprefix(_origin(call.url)), call.body, call.headers) for call in made]
 
 
 def _origin(url: str) -> str:
@@ -123,7 +127,7 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def deliver(web: str, calls: Sequence[tuple[str, bytes, dict[str, str]]]) -> list[httpx.Response]:
+def deliver(web: str, calls: Sequence[Delivery]) -> list[httpx.Response]:
     """Delivers the calls over one connection, one after the other."""
     with httpx.Client(base_url=web, trust_env=False, timeout=30) as client:
         return [client.post(path, content=body, headers=headers) for path, body, headers in calls]

@@ -1,4 +1,4 @@
-"""Serves the stand-ins for kie.ai, Shotstack and upload-post."""
+"""Serves the stand-ins for every outside service."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import Any
 import uvicorn
 from django.core.management.base import BaseCommand, CommandParser
 
-from providers import registry
+from myloware.simulators import simulators
 from providers.server import SimulatorServer
 
 
 class Command(BaseCommand):
-    help = "Serves local stand-ins for the providers, and the gallery of what they published."
+    help = (
+        "Serves local stand-ins for kie.ai, Shotstack, upload-post, Telegram and OpenAI, and the gallery of what was "
+        "published. What they get wrong is set at /dial."
+    )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -20,11 +23,11 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8091, help="port to listen on (default: %(default)s)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        simulators = registry.simulators()
-        for simulator in simulators.values():
+        found = simulators()
+        for simulator in found.values():
             simulator.resume()
         uvicorn.run(
-            SimulatorServer(simulators),
+            SimulatorServer(found),
             host=options["host"],
             port=options["port"],
             log_level="warning",

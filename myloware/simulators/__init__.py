@@ -1,0 +1,20 @@
+"""Every outside service in one place: the providers' stand-ins, and those that only the whole system needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from providers import registry
+
+from .openai import OpenAiSimulator
+from .telegram import TelegramSimulator
+
+if TYPE_CHECKING:
+    from providers.simulator import Simulator
+
+BESIDE: dict[str, type[Simulator]] = {"telegram": TelegramSimulator, "openai": OpenAiSimulator}
+
+
+def simulators(*, tiny: bool = False) -> dict[str, Simulator]:
+    """All of them, by name."""
+    return registry.simulators(tiny=tiny, beside=BESIDE)

@@ -1,0 +1,80 @@
+"""What Shotstack takes for an Edit: its own JSON schema, after merging.
+
+The schema is Shotstack's, version 1.18.3; see NOTICE.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from jsonschema.exceptions import ValidationError
+
+JSON = dict[str, Any]
+SCHEMA = Path(__file__).with_name("edit.schema.json")
+PLACEHOLDER = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
+NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+def faults(edit: JSON) -> list[JSON]:
+    """Where an Edit is not one, as ``{"message", "path"}``; empty when Shotstack will take it."""
+    seen = merged(edit)
+    found = list(_validator().iter_errors(seen))
+    for path in {tuple(leaf.absolute_path) for leaf in _leaves(found) if _is_number_as_text(leaf)}:
+        _coerce(seen, path)
+    return [{"message": fault.message, "path": fault.json_path} for fault in _validator().iter_errors(seen)]
+
+
+def merged(edit: JSON) -> JSON:
+    """The Edit with its merge fields filled in; a placeholder that is the whole value keeps its replacement's type."""
+    fields = edit.get("merge")
+    if not isinstance(fields, list):
+        return json.loads(json.dumps(edit))  # type: ignore[no-any-return]
+    values = {str(each["find"]): each["replace"] for each in fields if isinstance(each, dict) and len(each) == 2}
+    kept = {key: _filled(value, values) for key, value in edit.items() if key != "merge"}
+    return kept | {"merge": fields}
+
+
+def _filled(value: Any, values: Mapping[str, Any]) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(each, values) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_filled(each, values) for each in value]
+    if not isinstance(value, str):
+        return value
+    whole = PLACEHOLDER.fullmatch(value)
+    if whole and whole[1] in values:
+        return values[whole[1]]
+    return PLACEHOLDER.sub(lambda found: str(values.get(found[1], found[0])), value)
+
+
+@cache
+def _validator() -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
+
+
+def _leaves(found: Iterable[ValidationError]) -> Iterator[ValidationError]:
+    for fault in found:
+        yield fault
+        yield from _leaves(fault.context or ())
+
+
+def _is_number_as_text(fault: ValidationError) -> bool:
+    wants_number = fault.validator == "type" and fault.validator_value in {"number", "integer"}
+    return wants_number and isinstance(fault.instance, str) and bool(NUMBER.fullmatch(fault.instance))
+
+
+def _coerce(edit: Any, path: tuple[str | int, ...]) -> None:
+    """The service takes numbers that are written as text."""
+    *way, last = path
+    for step in way:
+        edit = edit[step]
+    edit[last] = float(edit[last]) if "." in edit[last] else int(edit[last])

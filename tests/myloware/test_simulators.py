@@ -1,0 +1,180 @@
+"""The official clients, unchanged, against the simulators on a real socket; and the fault dial over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import openai
+import pytest
+import telegram
+import upload_post
+
+from providers import registry
+from tests.providers.media.media_files import make_clip
+
+from .conftest import TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .conftest import Served
+
+# --- upload-post's own client
+
+
+@pytest.fixture
+def uploads(served: Served, monkeypatch: pytest.MonkeyPatch) -> upload_post.UploadPostClient:
+    monkeypatch.setattr(upload_post.UploadPostClient, "BASE_URL", f"{served.url}/api")
+    return upload_post.UploadPostClient("a-key")
+
+
+def film(folder: Path) -> Path:
+    return make_clip(folder / "film.mp4", picture="color=c=red", duration_s=4)
+
+
+def test_upload_posts_own_client_publishes(uploads: upload_post.UploadPostClient, tmp_path: Path) -> None:
+    asked = {"title": "A moon", "user": "demo", "platforms": ["tiktok"], "privacy_level": "SELF_ONLY", "is_aigc": True}
+    taken = uploads.upload_video(str(film(tmp_path)), async_upload=True, **asked)
+    told = uploads.get_status(taken["request_id"])
+    assert (told["status"], told["results"][0]["success"]) == ("completed", True)
+    (row,) = uploads.get_history()["history"]
+    assert (row["request_id"], row["post_url"]) == (taken["request_id"], told["results"][0]["post_url"])
+    assert [profile["username"] for profile in uploads.list_users()["profiles"]] == ["demo"]
+
+
+def test_upload_posts_own_client_waits_for_a_synchronous_upload(
+    uploads: upload_post.UploadPostClient, served: Served, tmp_path: Path
+) -> None:
+    asked = {"title": "A moon", "user": "demo", "platforms": ["tiktok"], "async_upload": False}
+    told = uploads.upload_video(str(film(tmp_path)), **asked)
+    assert told["results"]["tiktok"]["success"]
+    served.turn("upload-post", "background")
+    assert uploads.upload_video(str(film(tmp_path)), **asked)["request_id"]
+    served.turn("upload-post", "hard_cap")
+    with pytest.raises(upload_post.UploadPostError, match="Post verification failed"):
+        uploads.upload_video(str(film(tmp_path)), **asked)
+
+
+# --- python-telegram-bot
+
+
+def bot(served: Served) -> telegram.Bot:
+    return telegram.Bot(TOKEN, base_url=f"{served.url}/bot")
+
+
+def test_python_telegram_bot_sends_edits_and_answers(served: Served) -> None:
+    async def talk() -> None:
+        async with bot(served) as ours:
+            assert ours.username == "myloware_local_bot"
+            button = telegram.InlineKeyboardMarkup([[telegram.InlineKeyboardButton("Approve", callback_data="a:1")]])
+            sent = await ours.send_message(1001, "Ideas for <b>run 7</b>", parse_mode="HTML", reply_markup=button)
+            press = {"chat_id": 1001, "message_id": sent.message_id, "data": "a:1"}
+            httpx.post(f"{served.url}/telegram/press", json=press).raise_for_status()
+            (update,) = await ours.get_updates()
+            assert update.callback_query is not None
+            assert update.callback_query.data == "a:1"
+            assert await update.callback_query.answer("Thanks")
+            with pytest.raises(telegram.error.BadRequest, match=r"(?i)query is too old"):
+                await update.callback_query.answer("Again")
+            await ours.edit_message_text("Approved", 1001, sent.message_id)
+            with pytest.raises(telegram.error.BadRequest, match=r"(?i)not modified"):
+                await ours.edit_message_text("Approved", 1001, sent.message_id)
+
+    asyncio.run(talk())
+
+
+def test_python_telegram_bot_hears_what_goes_wrong(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PTB_TIMEDELTA", "1")
+
+    async def talk() -> None:
+        async with bot(served) as ours:
+            with pytest.raises(telegram.error.BadRequest, match=r"(?i)can't parse entities"):
+                await ours.send_message(1001, "<b>open", parse_mode="HTML")
+            with pytest.raises(telegram.error.BadRequest, match=r"(?i)too long"):
+                await ours.send_message(1001, "x" * 4097)
+            with pytest.raises(telegram.error.BadRequest, match=r"(?i)chat not found"):
+                await ours.send_message("nobody", "x")
+            served.turn("telegram", "blocked")
+            with pytest.raises(telegram.error.Forbidden, match="blocked"):
+                await ours.send_message(1001, "x")
+            served.turn("telegram", "rate_limited")
+            with pytest.raises(telegram.error.RetryAfter) as caught:
+                await ours.send_message(1001, "x")
+            assert caught.value.retry_after == timedelta(seconds=1)
+            await ours.set_webhook("http://127.0.0.1:9/hook", secret_token="s3cret")
+            with pytest.raises(telegram.error.Conflict):
+                await ours.get_updates()
+
+    asyncio.run(talk())
+
+
+# --- openai
+
+
+@pytest.fixture
+def gpt(served: Served) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(api_key="k", base_url=f"{served.url}/v1", max_retries=0) as client:
+        yield client
+
+
+def test_openai_embeds_in_both_forms(gpt: openai.OpenAI) -> None:
+    coded = gpt.embeddings.create(model="text-embedding-3-small", input=["a moon", "a boat"], dimensions=256)
+    plain = gpt.embeddings.create(
+        model="text-embedding-3-small", input="a moon", dimensions=256, encoding_format="float"
+    )
+    assert [len(each.embedding) for each in coded.data] == [256, 256]
+    assert coded.data[0].embedding == pytest.approx(plain.data[0].embedding, abs=1e-6)
+    assert sum(number**2 for number in plain.data[0].embedding) == pytest.approx(1, abs=1e-3)
+    assert len(gpt.embeddings.create(model="text-embedding-3-small", input="x").data[0].embedding) == 1536
+
+
+def test_openai_chats_at_once_and_in_pieces(gpt: openai.OpenAI) -> None:
+    asked: Any = [{"role": "user", "content": "Hello, who are you?"}]
+    whole = gpt.chat.completions.create(model="gpt-5-mini", messages=asked)
+    assert whole.choices[0].message.content
+    assert whole.usage is not None
+    assert whole.usage.total_tokens > 0
+    pieces = gpt.chat.completions.create(model="gpt-5-mini", messages=asked, stream=True)
+    text = "".join(piece.choices[0].delta.content or "" for piece in pieces)
+    assert text.split() == whole.choices[0].message.content.split()
+    assert "gpt-5" in [model.id for model in gpt.models.list()]
+
+
+def test_openai_hears_what_goes_wrong(gpt: openai.OpenAI, served: Served) -> None:
+    served.turn("openai", "rate_limited")
+    with pytest.raises(openai.RateLimitError):
+        gpt.models.list()
+    served.turn("openai", "too_long")
+    with pytest.raises(openai.BadRequestError, match="context length"):
+        gpt.chat.completions.create(model="gpt-5", messages=[{"role": "user", "content": "x"}])
+    with pytest.raises(openai.NotFoundError):
+        gpt.embeddings.create(model="ada", input="x")
+
+
+# --- The dial
+
+
+def test_the_dial_shows_and_takes_what_it_knows(served: Served) -> None:
+    shown = httpx.get(f"{served.url}/dial").json()
+    assert set(shown["known"]) == {"kieai", "shotstack", "upload-post", "telegram", "openai"}
+    wrong = httpx.put(f"{served.url}/dial", json={"faults": {"kieai": {"on_fire": 1}}})
+    assert wrong.status_code == 400
+    assert "no fault 'on_fire'" in wrong.json()["message"]
+    assert httpx.put(f"{served.url}/dial", json={"faults": {"kieai": 1}}).status_code == 400
+    turned = httpx.put(f"{served.url}/dial", json={"faults": {"kieai": {"no_callback": 2}}, "time_scale": 0.5}).json()
+    assert (turned["time_scale"], turned["faults"]) == (0.5, {"kieai": {"no_callback": 2}})
+    assert httpx.delete(f"{served.url}/dial").json()["faults"] == {}
+
+
+def test_faults_can_be_configured(tmp_path: Path, settings: Any) -> None:
+    settings.DATA_DIR = tmp_path
+    changed = {"simulators_faults": "kieai.code_429=2, shotstack.fails", "simulators_time_scale": 0.1}
+    settings.PROVIDERS = settings.PROVIDERS.model_copy(update=changed)
+    dial = registry.simulators()["kieai"].world.dial
+    assert [dial.takes("kieai", "code_429") for _ in range(3)] == [True, True, False]
+    assert all(dial.takes("shotstack", "fails") for _ in range(3))
+    assert dial.time_scale == 0.1

@@ -1,0 +1,318 @@
+"""The way out: what is repeated, who is left alone, and which addresses nobody gets to."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import trustme
+from django.conf import settings
+from django.core.cache import cache
+from limits.storage import RedisStorage
+
+from myloware.kernel.errors import Misconfigured, ProviderRefused, ProviderUnavailable, RateLimited
+from providers.breaker import Breaker, CircuitOpen
+from providers.http import Client, Service
+from providers.shared import Shared
+from providers.transports import PacedTransport, PublicTransport, is_public
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from pytest_django.fixtures import Settings
+
+HOST = "files.example.test"
+
+
+class Site:
+    """A service behind TLS on the loopback: it answers what it is told to, and counts."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, dict[str, str]]] = []
+        self.asked: list[str] = []
+        self.port = 0
+        self.trust = ssl.create_default_context()
+
+    def resolve(self, host: str, *_: Any, **__: Any) -> list[Any]:
+        return [(None, None, None, "", ("127.0.0.1", self.port))]
+
+    def client(self, **options: Any) -> Client:
+        transport = PublicTransport(verify=self.trust, **{"resolve": self.resolve, "allowed": lambda _: True} | options)
+        return Client(Service("site", f"https://{HOST}", {}, frozenset({HOST})), transport, Shared())
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    found = Site()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found.asked.append(f"{self.command} {self.headers['Host']}{self.path}")
+            status, headers = found.answers.pop(0) if found.answers else (200, {})
+            self.send_response(status)
+            for name, value in ({"Content-Type": "video/mp4", "Content-Length": "2"} | headers).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        do_POST = do_GET
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the base class's word)
+            """Tests say what they look at."""
+
+    authority = trustme.CA()
+    authority.configure_trust(found.trust)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(HOST).configure_cert(context)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        found.port = server.server_address[1]
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        cache.clear()
+        yield found
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Sleeps are written down instead of slept."""
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    return slept
+
+
+# --- Addresses
+
+
+PRIVATE = [
+    "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
+    "::1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::1", "fe80::1%eth0", "fd00::1", "::ffff:127.0.0.1",
+    "::ffff:10.0.0.1", "64:ff9b:1::1", "ff02::1", "::",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_a_name_that_leads_inside_is_refused(site: Site, address: str) -> None:
+    inside = site.client(resolve=lambda *_, **__: [(0, 0, 0, "", (address, site.port))], allowed=is_public)
+    with pytest.raises(ProviderRefused, match="inside a private network"):
+        inside.get("/")
+    assert site.asked == []
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "64:ff9b::5db8:d822"])
+def test_public_addresses_are_public(address: str) -> None:
+    assert is_public(address)
+
+
+def test_one_private_address_among_public_ones_is_enough_to_refuse(site: Site) -> None:
+    mixed = [(0, 0, 0, "", ("93.184.216.34", 443)), (0, 0, 0, "", ("10.1.2.3", 443))]
+    with pytest.raises(ProviderRefused):
+        site.client(resolve=lambda *_, **__: mixed, allowed=is_public).get("/")
+
+
+def test_the_address_that_was_checked_is_the_one_that_is_connected_to(site: Site) -> None:
+    """A name server that answers differently the second time (DNS rebinding) is never asked a second time."""
+    answers = iter(["127.0.0.1", "169.254.169.254"])
+    asked = site.client(resolve=lambda *_, **__: [(0, 0, 0, "", (next(answers), site.port))])
+    assert asked.get("/x").status_code == 200
+    assert site.asked == [f"GET {HOST}/x"]
+    assert next(answers) == "169.254.169.254"
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_the_certificate_is_that_of_the_name(site: Site) -> None:
+    service = Service("site", "https://other.example.test", {}, frozenset({"other.example.test"}))
+    way = PublicTransport(verify=site.trust, resolve=site.resolve, allowed=lambda _: True)
+    with pytest.raises(ProviderUnavailable, match="ConnectError"):
+        Client(service, way, Shared()).get("/")
+
+
+FORGED = [
+    "http://127.0.0.1/a.mp4", "https://127.0.0.1/a.mp4", "https://[::1]/a.mp4", "https://[::ffff:127.0.0.1]/a.mp4",
+    "https://2130706433/a.mp4", "https://0177.0.0.1/a.mp4", "https://0x7f.1/a.mp4", "https://169.254.169.254/latest",
+    f"http://{HOST}/a.mp4", f"https://user:password@{HOST}/a.mp4", f"https://{HOST}@evil.test/a.mp4",
+    f"https://{HOST}.evil.test/a.mp4", f"https://{HOST}:8443/a.mp4", f"https://evil.test/{HOST}/a.mp4",
+    f"https://{HOST}\\@evil.test/", f"//{HOST}/a.mp4", f"ftp://{HOST}/a.mp4", "file:///etc/passwd", "", "a.mp4",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", FORGED)
+def test_a_file_elsewhere_is_not_fetched(site: Site, tmp_path: Path, url: str) -> None:
+    with pytest.raises(ProviderRefused, match="not at an https address of its own"):
+        site.client().download(url, tmp_path / "a.mp4")
+    assert site.asked == []
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_redirect_is_not_followed(site: Site, tmp_path: Path) -> None:
+    site.answers = [(302, {"Location": "http://169.254.169.254/"})] * 2
+    with pytest.raises(ProviderRefused, match="302"):
+        site.client().download(f"https://{HOST}/a.mp4", tmp_path / "a.mp4")
+    with pytest.raises(ProviderRefused, match="302"):
+        site.client().get("/")
+    assert len(site.asked) == 2
+
+
+def test_a_file_of_the_wrong_kind_or_size_is_refused(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.answers = [(200, {"Content-Type": "text/html"})]
+    with pytest.raises(ProviderRefused, match="text/html, not a video"):
+        site.client().download(f"https://{HOST}/a.mp4", tmp_path / "a.mp4")
+    monkeypatch.setattr("providers.http.MAX_DOWNLOAD_BYTES", 1)
+    with pytest.raises(ProviderRefused, match="larger than 1 bytes"):
+        site.client().download(f"https://{HOST}/a.mp4", tmp_path / "a.mp4")
+    assert not (tmp_path / "a.mp4").exists()
+
+
+@pytest.mark.parametrize("base", ["http://files.example.test", "https://127.0.0.1", "https://files.example.test:1"])
+def test_a_base_url_elsewhere_is_a_wrong_setting(base: str) -> None:
+    with pytest.raises(Misconfigured, match="not one of its hosts"):
+        Client(
+            Service("site", base, {}, frozenset({HOST})), httpx.MockTransport(lambda _: httpx.Response(200)), Shared()
+        )
+
+
+# --- Repeating
+
+
+def test_waits_grow_up_to_the_fifth_attempt(site: Site, no_waiting: list[float]) -> None:
+    site.answers = [(503, {})] * 9
+    with pytest.raises(ProviderUnavailable, match="503"):
+        site.client().get("/")
+    assert len(site.asked) == 5
+    for wait_s, least_s in zip(no_waiting, (1, 2, 4, 8), strict=True):
+        assert least_s <= wait_s <= least_s + 1
+
+
+def test_a_service_that_names_a_time_is_asked_again_then(site: Site, no_waiting: list[float]) -> None:
+    site.answers = [(429, {"Retry-After": "7"})]
+    assert site.client().post("/", json={}).status_code == 200
+    assert no_waiting == [7]
+
+
+def test_a_refusal_is_neither_repeated_nor_counted(site: Site) -> None:
+    for _ in range(6):
+        site.answers = [(422, {})]
+        with pytest.raises(ProviderRefused):
+            site.client().get("/")
+    assert len(site.asked) == 6
+    assert site.client().get("/").status_code == 200
+
+
+def test_what_seldom_changes_is_asked_once(site: Site) -> None:
+    for _ in range(3):
+        assert site.client().remembered("/balance", fresh_s=60, user="a") == b"{}"
+    site.client().remembered("/balance", fresh_s=60, user="b")
+    assert site.asked == [f"GET {HOST}/balance?user=a", f"GET {HOST}/balance?user=b"]
+
+
+# --- The breaker
+
+
+def fails(site: Site) -> None:
+    site.answers = [(500, {})]
+    with pytest.raises(Exception, match="answered 500"):
+        site.client().post("/", json={})
+
+
+def test_five_failures_in_five_clients_open_the_circuit_and_one_trial_closes_it(
+    site: Site,
+) -> None:
+    for _ in range(5):
+        fails(site)
+    with pytest.raises(CircuitOpen, match="failed 5 times in a row"):
+        site.client().get("/")
+    assert len(site.asked) == 5
+    cache.delete("breaker:site:open")  # as it does by itself after half a minute
+    fails(site)
+    with pytest.raises(CircuitOpen):
+        site.client().get("/")
+    cache.delete("breaker:site:open")  # as it does by itself after half a minute
+    assert site.client().get("/").status_code == 200
+    for _ in range(4):
+        fails(site)
+    assert site.client().get("/").status_code == 200
+
+
+def test_a_half_open_circuit_lets_one_through() -> None:
+    breaker = Breaker("trial", Shared())
+    breaker.worked()
+    cache.set("breaker:trial:failures", 5, 60)
+    breaker.check()
+    with pytest.raises(CircuitOpen):
+        breaker.check()
+
+
+def test_five_tasks_in_processes_of_their_own_open_one_circuit(site: Site) -> None:
+    script = (
+        "import django; django.setup()\n"
+        "from providers.breaker import Breaker\nfrom providers.shared import Shared\n"
+        "Breaker('site', Shared()).failed()"
+    )
+    for _ in range(5):
+        subprocess.run(
+            [sys.executable, "-c", script], check=True, env=environment(), cwd=settings.BASE_DIR, capture_output=True
+        )
+    with pytest.raises(CircuitOpen):
+        site.client().get("/")
+    assert site.asked == []
+
+
+def environment() -> dict[str, str]:
+    import os
+
+    return {**os.environ, "DJANGO_SETTINGS_MODULE": "myloware.settings"}
+
+
+def test_without_a_broker_the_circuit_is_closed_and_nothing_is_remembered(site: Site, settings: Settings) -> None:
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1"}}
+    for _ in range(6):
+        fails(site)
+    for _ in range(2):
+        site.client().remembered("/balance", fresh_s=60)
+    assert len(site.asked) == 8
+
+
+# --- The pace
+
+
+def paced(rate: str, url: str = "") -> Callable[[str], httpx.Response]:
+    storage = RedisStorage(url or settings.REDIS_URL)
+    way = PacedTransport(httpx.MockTransport(lambda _: httpx.Response(200)), name="site", rate=rate, storage=storage)
+    return lambda method: way.handle_request(httpx.Request(method, f"https://{HOST}/"))
+
+
+def test_no_more_is_ordered_than_the_service_takes() -> None:
+    RedisStorage(settings.REDIS_URL).reset()
+    order = paced("20 per 10 seconds")
+    assert [order("POST").status_code for _ in range(20)] == [200] * 20
+    with pytest.raises(RateLimited, match="nothing was sent") as caught:
+        paced("20 per 10 seconds")("POST")
+    assert caught.value.retry_after_s == 0.5
+    assert order("GET").status_code == 200
+
+
+def test_without_a_broker_the_service_counts_for_itself() -> None:
+    order = paced("1 per minute", "redis://127.0.0.1:1")
+    assert [order("POST").status_code for _ in range(3)] == [200] * 3
+
+
+def test_no_answer_of_a_service_shows_its_key(site: Site, no_waiting: list[float]) -> None:
+    site.answers = [(503, {})] * 5
+    service = Service("site", f"https://{HOST}", {"Authorization": "Bearer s3cret-key"}, frozenset({HOST}))
+    way = PublicTransport(verify=site.trust, resolve=site.resolve, allowed=lambda _: True)
+    with pytest.raises(ProviderUnavailable) as caught:
+        Client(service, way, Shared()).get("/")
+    assert "s3cret-key" not in json.dumps([repr(caught.value), caught.value.detail])
