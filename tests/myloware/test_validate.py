@@ -1,0 +1,133 @@
+"""`manage.py validate`: what it says of a system that is set up, and of one that is not."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.management import call_command
+from pydantic import SecretStr
+
+from providers.checks import check_addresses, check_secrets
+
+from .conftest import TOKEN
+
+if TYPE_CHECKING:
+    from pytest_django.fixtures import Settings
+
+    from .conftest import Served
+
+SECRET = SecretStr("0123456789-abcdef")
+LIVE = {
+    "providers_mode": "live",
+    **{f"{name}_api_key": SECRET for name in ("kieai", "shotstack", "upload_post")},
+    "kieai_signing_secret": SECRET,
+    "shotstack_webhook_secret": SECRET,
+    "upload_post_signing_secret": SECRET,
+}
+
+
+def said(what: str) -> tuple[str, int]:
+    """What the command prints, and its exit status."""
+    out = StringIO()
+    try:
+        call_command("validate", what, stdout=out)
+    except SystemExit as end:
+        return out.getvalue(), int(str(end.code))
+    return out.getvalue(), 0
+
+
+def change(settings: Settings, **changed: Any) -> None:
+    settings.PROVIDERS = settings.PROVIDERS.model_copy(update=changed)
+
+
+def test_a_local_system_needs_nothing() -> None:
+    text, status = said("env")
+    assert status == 0
+    assert "kieai is in mock mode and needs no key" in text
+    assert "Nothing to mend." in text
+
+
+def test_live_mode_names_every_secret_that_is_missing_short_or_known(settings: Settings) -> None:
+    wrong = {
+        "kieai_api_key": SecretStr(""),
+        "shotstack_api_key": SecretStr("short"),
+        "upload_post_api_key": SecretStr("change-me-please"),
+    }
+    change(settings, **LIVE | wrong)
+    text, status = said("env")
+    assert status == 1
+    assert "MEND KIEAI_API_KEY is missing" in text
+    assert "MEND SHOTSTACK_API_KEY is shorter than 12 characters" in text
+    assert "MEND UPLOAD_POST_API_KEY is a placeholder, not a secret" in text
+    assert "ok   KIEAI_SIGNING_SECRET is set" in text
+    assert "WEBHOOK_BASE_URL" in text
+    assert SECRET.get_secret_value() not in text
+    assert {error.msg.split()[0] for error in check_secrets()} == {
+        "KIEAI_API_KEY",
+        "SHOTSTACK_API_KEY",
+        "UPLOAD_POST_API_KEY",
+    }
+
+
+@pytest.mark.parametrize(
+    "url", ["http://api.kie.ai", "https://api.kie.ai.evil.test", "https://127.0.0.1", "https://api.kie.ai:8443"]
+)
+def test_live_mode_refuses_an_address_that_is_not_the_services(settings: Settings, url: str) -> None:
+    change(settings, **LIVE, kieai_base_url=url)
+    (error,) = check_addresses()
+    assert (error.id, error.msg) == ("providers.E002", f"KIEAI_BASE_URL is {url}, which is not kieai.")
+    assert f"MEND KIEAI_BASE_URL is {url}" in said("env")[0]
+
+
+@pytest.mark.django_db
+def test_the_configuration_is_looked_at(projects: None) -> None:
+    text, status = said("config")
+    assert status == 0
+    assert "Projects: aismr, test_video_gen" in text
+    assert "Personas: iggy, riley, alex" in text
+
+
+@pytest.mark.django_db
+def test_each_service_is_asked_and_its_answer_said_in_words(
+    projects: None,
+    next_door: Served,
+    settings: Settings,
+) -> None:
+    settings.TELEGRAM = settings.TELEGRAM.model_copy(
+        update={"telegram_bot_token": SecretStr(TOKEN), "telegram_base_url": next_door.url}
+    )
+    settings.CREW = settings.CREW.model_copy(update={"llm_model": "openai:gpt-5-mini"})
+    settings.KNOWLEDGE = settings.KNOWLEDGE.model_copy(
+        update={"openai_base_url": f"{next_door.url}/v1", "openai_api_key": SECRET}
+    )
+    text, status = said("providers")
+    assert status == 1
+    assert "100,000 credits, about 1666 clips" in text
+    assert "ok   shotstack (local): answers" in text
+    assert "There is no profile 'myloware-aismr'" in text
+    assert "telegram: the bot is @myloware_local_bot" in text
+    assert "telegram: the webhook is not set, not http" in text
+    assert "ok   openai: answered 200" in text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("simulator", "fault", "words"),
+    [
+        ("kieai", "code_401", "The key is refused; check KIEAI_API_KEY"),
+        ("kieai", "code_402", "No credits left"),
+        ("upload-post", "bad_key", "The key is refused; check UPLOAD_POST_API_KEY"),
+    ],
+)
+def test_what_a_service_refuses_is_said_in_words(
+    next_door: Served,
+    simulator: str,
+    fault: str,
+    words: str,
+) -> None:
+    next_door.turn(simulator, fault)
+    text, status = said("providers")
+    assert status == 1
+    assert words in text
