@@ -165,7 +165,7 @@ class StartForm(forms.ModelForm[Run]):
     """What a run needs to begin; everything else the project says."""
 
     prompt = forms.CharField(
-        label="brief",
+        label="Brief",
         min_length=3,
         max_length=400,
         widget=forms.Textarea(attrs={"rows": 3, "cols": 60}),
@@ -175,7 +175,7 @@ class StartForm(forms.ModelForm[Run]):
         min_value=0, max_value=2**31 - 1, initial=0, help_text="The same brief and seed make the same film offline."
     )
     propose = forms.BooleanField(
-        label="stop at the plan", required=False, help_text="Wait until somebody has approved the plan."
+        label="Stop at the plan", required=False, help_text="Wait until somebody has approved the plan."
     )
 
     class Meta:
