@@ -14,10 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
 import numpy as np
-from langchain_core.messages import AIMessage, ToolMessage, convert_to_messages, convert_to_openai_messages
 
-from knowledge.embeddings import LocalModel
-from personas.studio.model import StudioChatModel
 from providers.callbacks import body_json
 from providers.simulator import JSON, Simulator
 
@@ -25,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from langchain_core.messages import BaseMessage
+
+    from knowledge.embeddings import LocalModel
 
 EMBEDDING_SIZES = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
 CHAT_MODELS = ("gpt-5", "gpt-5-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-4o", "gpt-4o-mini")
@@ -102,6 +101,11 @@ class OpenAiSimulator(Simulator):
 
 def _played(body: JSON) -> JSON:
     """The assistant's message, as the offline crew answers this conversation."""
+    # LangChain takes 150 MB, which a demo that asks for no chat does not spend.
+    from langchain_core.messages import convert_to_messages, convert_to_openai_messages
+
+    from personas.studio.model import StudioChatModel
+
     names = [each["function"]["name"] for each in body.get("tools") or []]
     messages = _named(convert_to_messages(body["messages"]))
     answer = StudioChatModel(seed=int(body.get("seed") or 0)).invoke(messages, tool_names=names)
@@ -111,6 +115,8 @@ def _played(body: JSON) -> JSON:
 
 def _named(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
     """On the wire the answer of a tool carries the call's id alone."""
+    from langchain_core.messages import AIMessage, ToolMessage
+
     calls = {call["id"]: call["name"] for each in messages if isinstance(each, AIMessage) for call in each.tool_calls}
     return [
         each.model_copy(update={"name": calls.get(each.tool_call_id)}) if isinstance(each, ToolMessage) else each
@@ -166,6 +172,8 @@ def _tokens(text: str) -> int:
 
 @cache
 def _model() -> LocalModel:
+    from knowledge.embeddings import LocalModel
+
     return LocalModel()
 
 
