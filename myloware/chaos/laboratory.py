@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 PAUSE_S = (10.0, 20.0)
 # Of each worker.
 PROCESSES = 2
+# How long a broker hangs, and when in that time a worker dies.
+OUTAGE_S = 60.0
+KILL_AFTER_S = 5.0
 
 
 class Laboratory:
@@ -110,7 +113,7 @@ class Laboratory:
 
     def _faults(self) -> None:
         dice = random.Random(f"{self.order.seed} servers")  # noqa: S311 - to be repeated, not to be secret
-        wholesale = [name for name in ("worker", "postgres", "broker", "flush") if name in self.order.faults]
+        wholesale = [name for name in ("worker", "postgres", "broker", "outage", "flush") if name in self.order.faults]
         everybody = len(self.supervisor.pids())
         while wholesale and not self.done.wait(dice.uniform(*PAUSE_S)):
             fault = dice.choice(wholesale)
@@ -124,6 +127,8 @@ class Laboratory:
         self.report.count(fault)
         if fault == "flush":
             redis.Redis.from_url(settings.REDIS_URL).flushall()
+        elif fault == "outage":
+            self._outage(dice)
         elif fault == "worker":
             victim = self.supervisor.pids()[f"worker-{dice.randint(1, self.order.workers)}"]
             self.report.worker_kills.append((time.time(), victim))
@@ -131,6 +136,24 @@ class Laboratory:
             os.killpg(victim, signal.SIGKILL)
         else:
             os.kill(self.supervisor.pids()[fault], signal.SIGKILL)
+
+    def _outage(self, dice: random.Random) -> None:
+        began, hung = time.time(), self.supervisor.pids()["broker"]
+        os.kill(hung, signal.SIGSTOP)
+        try:
+            self.done.wait(KILL_AFTER_S)
+            self._break("worker", dice)
+            self.done.wait(OUTAGE_S - KILL_AFTER_S)
+        finally:
+            os.kill(hung, signal.SIGKILL)
+        while not self.done.wait(0.1) and not self._broker_answers():
+            pass
+        self.report.outages.append((began, time.time()))
+
+    def _broker_answers(self) -> bool:
+        with suppress(redis.RedisError):
+            return bool(redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1).ping())
+        return False
 
     def _tidy(self) -> None:
         self.log.close()

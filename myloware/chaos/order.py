@@ -14,7 +14,8 @@ FAULTS = {
     "points": "kill a worker's process at named points of its work",
     "worker": "kill one of the workers with all its processes",
     "postgres": "kill PostgreSQL",
-    "broker": "kill the broker, and keep it away for a while",
+    "broker": "kill the broker",
+    "outage": "let the broker hang for a minute, kill a worker meanwhile, then kill the broker",
     "flush": "empty the broker",
     "drop": "lose callbacks",
     "double": "deliver callbacks up to five times, late and out of order",
@@ -22,6 +23,8 @@ FAULTS = {
     "storm": "answer the system's requests to providers with 429, 500 and lost answers",
     "disk": "let the media store's disk be full",
 }
+# A minute in which nothing can go on is for those who ask for it.
+USUAL = tuple(name for name in FAULTS if name != "outage")
 # How likely each single thing is to be hit.
 CHANCE = {"points": 0.04, "drop": 0.2, "double": 0.3, "forge": 0.2, "storm": 0.06, "disk": 0.03}
 
@@ -58,8 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--faults",
         type=_faults,
-        default=tuple(FAULTS),
-        help=f"comma-separated, or none; default: all of {', '.join(FAULTS)}",
+        default=USUAL,
+        help=f"comma-separated, or none; of {', '.join(FAULTS)}; default: all but outage",
     )
     parser.add_argument(
         "--points", type=_names, default=(), help="kill every run once at each of these points, e.g. publish.called"

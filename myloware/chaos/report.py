@@ -32,6 +32,8 @@ class Report:
         self.faults: Counter[str] = Counter()
         # (Unix time, process group)
         self.worker_kills: list[tuple[float, int]] = []
+        # Unix times at which the broker went and was back.
+        self.outages: list[tuple[float, float]] = []
         self.retries = 0
         self.violations: list[str] = []
         self.statuses: dict[str, int] = {}
@@ -152,7 +154,7 @@ class Report:
     # --- Numbers
 
     def _takeovers(self, marks: list[dict[str, Any]], folder: Path) -> Iterator[float]:
-        """Seconds from the death of a step's worker to the claim of its successor."""
+        """Seconds from the death of a step's worker, or the return of the broker, to the claim of its successor."""
         from runs.models import RunEvent
 
         for event in RunEvent.objects.filter(new="running", reason__regex=r"^attempt ([2-9]|\d\d)"):
@@ -164,7 +166,11 @@ class Report:
                 mark["at"] for mark in marks if mark["step"] == str(event.step_id) and begun <= mark["at"] < claimed
             ]
             if died:
-                yield claimed - min(died)
+                yield claimed - self._possible(min(died))
+
+    def _possible(self, died: float) -> float:
+        """When a takeover was possible at all: without a broker nobody hears of it."""
+        return max([died, *(back for gone, back in self.outages if gone <= died <= back)])
 
     def percentile(self, share: float) -> float | None:
         """Of the takeovers, in seconds; None without any."""
