@@ -5,6 +5,7 @@ from __future__ import annotations
 from providers.media.text.assets import (
     CaptionAsset,
     HtmlAsset,
+    RichCaptionAsset,
     RichTextAsset,
     ShapeAsset,
     StillAsset,
@@ -15,6 +16,7 @@ from providers.media.text.captions import caption_stills
 from providers.media.text.fonts import FontBook
 from providers.media.text.html import html_stills
 from providers.media.text.plain import rich_text_stills, text_stills
+from providers.media.text.rich_captions import rich_caption_stills
 from providers.media.text.shapes import shape_stills
 from providers.media.text.stills import Still
 from providers.media.text.titles import title_stills
@@ -23,6 +25,7 @@ __all__ = [
     "CaptionAsset",
     "FontBook",
     "HtmlAsset",
+    "RichCaptionAsset",
     "RichTextAsset",
     "ShapeAsset",
     "Still",
@@ -44,20 +47,24 @@ def stills(
 ) -> tuple[Still, ...]:
     """The pictures of a clip of ``length_s`` seconds, in their order and without overlaps.
 
-    ``box_px`` is the clip's own width and height, which is the box of a rich-text; ``captions`` the text of a caption's
-    file. Raises UnprocessableInput for what cannot be drawn; its ``path`` begins at the asset ("font.family").
+    ``box_px`` is the clip's own width and height, which is the box of a rich-text or rich-caption; ``captions`` the
+    text of the file that a caption names. Raises UnprocessableInput for what cannot be drawn; its ``path`` begins at the
+    asset ("font.family").
     """
+    box = (box_px[0] or frame_px[0], box_px[1] or frame_px[1])
     match asset:
         case TitleAsset():
-            return title_stills(asset, frame_px, length_s, fonts)
+            made = title_stills(asset, frame_px, length_s, fonts)
         case TextAsset():
-            return text_stills(asset, frame_px, length_s, fonts)
+            made = text_stills(asset, frame_px, length_s, fonts)
         case RichTextAsset():
-            size = (box_px[0] or frame_px[0], box_px[1] or frame_px[1])
-            return rich_text_stills(asset, size, length_s, fonts)
+            made = rich_text_stills(asset, box, length_s, fonts)
         case HtmlAsset():
-            return html_stills(asset, frame_px, length_s, fonts)
+            made = html_stills(asset, frame_px, length_s, fonts)
         case CaptionAsset():
-            return caption_stills(asset, frame_px, length_s, fonts, captions)
+            made = caption_stills(asset, frame_px, length_s, fonts, captions)
+        case RichCaptionAsset():
+            made = rich_caption_stills(asset, box, length_s, fonts, captions)
         case ShapeAsset():
-            return shape_stills(asset, frame_px, length_s)
+            made = shape_stills(asset, frame_px, length_s)
+    return made

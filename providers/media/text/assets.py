@@ -85,9 +85,9 @@ class TextFont(_Part):
     family: str = "Open Sans"
     color: AlphaColour = "#FFFFFF"
     opacity: AnyShare = 1
-    size: FontPixels = 32
+    size: Pixels = 32
     weight: Weight = 400
-    lineHeight: Annotated[float, Field(gt=0, le=10)] = 1
+    lineHeight: Length = 1
 
 
 class TextBackground(_Part):
@@ -271,8 +271,8 @@ class CaptionFont(_Part):
     family: str = "Open Sans"
     color: AlphaColour = "#FFFFFF"
     opacity: AnyShare = 1
-    size: FontPixels = 32
-    lineHeight: Annotated[float, Field(gt=0, le=10)] = 1.2
+    size: Pixels = 32
+    lineHeight: Length = 1.2
     stroke: AlphaColour = "#000000"
     strokeWidth: Length = 0
 
@@ -302,8 +302,75 @@ class CaptionAsset(_Part):
     font: CaptionFont = CaptionFont()
     background: CaptionBackground = CaptionBackground()
     margin: CaptionMargin = CaptionMargin()
-    trim: Length = 0
+    trim: float = 0
     speed: Annotated[float, Field(ge=0, le=10)] = 1
+
+
+class RichCaptionFont(_Part):
+    """How words look that are not spoken at the moment."""
+
+    family: str = "Roboto"
+    size: FontPixels = 24
+    weight: Weight = 400
+    style: Literal["normal", "italic"] = "normal"
+    color: Colour = "#ffffff"
+    opacity: Share = 1
+    background: Colour | None = None
+
+
+class RichCaptionStyle(_Part):
+    """Typographic details; ``size`` goes before the font's."""
+
+    letterSpacing: float = 0
+    lineHeight: Annotated[float, Field(ge=0, le=10)] = 1.2
+    textTransform: Transform = "none"
+    size: Annotated[float, Field(ge=1, le=500)] | None = None
+    textDecoration: Literal["none", "underline", "line-through"] = "none"
+    gradient: RichTextGradient | None = None
+
+
+class RichCaptionActiveFont(_Part):
+    """What the spoken word has instead."""
+
+    family: str | None = None
+    weight: Weight = 400
+    color: Colour | None = None
+    background: Colour | None = None
+    opacity: Share = 1
+    size: Annotated[float, Field(ge=1, le=500)] | None = None
+    textDecoration: Literal["none", "underline", "line-through"] = "none"
+
+
+class RichCaptionActive(_Part):
+    """The spoken word."""
+
+    font: RichCaptionActiveFont | None = None
+    stroke: RichTextStroke | Literal["none"] | None = None
+    shadow: RichTextShadow | Literal["none"] | None = None
+
+
+class RichCaptionAnimation(_Part):
+    """How words are brought out."""
+
+    style: Literal["karaoke", "highlight", "pop", "fade", "slide", "bounce", "typewriter", "none"]
+    direction: Literal["left", "right", "up", "down"] = "up"
+
+
+class RichCaptionAsset(_Part):
+    """Subtitles with rich text, whose spoken word may have a colour of its own."""
+
+    type: Literal["rich-caption"]
+    src: Annotated[str, Field(min_length=1)]
+    font: RichCaptionFont = RichCaptionFont()
+    style: RichCaptionStyle = RichCaptionStyle()
+    stroke: RichTextStroke | None = None
+    shadow: RichTextShadow | None = None
+    background: RichTextBackground = RichTextBackground()
+    border: Border = Border()
+    padding: Annotated[Padding, BeforeValidator(_all_sides)] = Padding()
+    align: RichTextAlignment = RichTextAlignment()
+    active: RichCaptionActive = RichCaptionActive()
+    animation: RichCaptionAnimation | None = None
 
 
 class ShapeFill(_Part):
@@ -356,4 +423,4 @@ class ShapeAsset(_Part):
 
 
 # To be discriminated by ``type``.
-StillAsset = TitleAsset | TextAsset | RichTextAsset | HtmlAsset | CaptionAsset | ShapeAsset
+StillAsset = TitleAsset | TextAsset | RichTextAsset | HtmlAsset | CaptionAsset | RichCaptionAsset | ShapeAsset

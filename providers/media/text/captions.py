@@ -12,9 +12,9 @@ from PIL import Image
 from myloware.kernel.errors import UnprocessableInput
 from providers.media.text.assets import CaptionAsset
 from providers.media.text.blocks import Block, line_box
-from providers.media.text.colours import CLEAR, rgba
+from providers.media.text.colours import rgba
 from providers.media.text.fonts import FontBook, Wish
-from providers.media.text.paint import Finish, Placed, Rect, draw_box, draw_lines
+from providers.media.text.paint import Finish, Placed, Rect, checked, draw_box, draw_lines
 from providers.media.text.shaping import Look
 from providers.media.text.stills import Still
 
@@ -71,23 +71,30 @@ def caption_stills(
 
     Raises UnprocessableInput for a file without cues, a family that is not there, and a character without a glyph.
     """
+    outline = Finish(outline_px=asset.font.strokeWidth, outline=rgba(asset.font.stroke))
+    finish = checked(outline, outline="font.strokeWidth", shadow="")
+    card = _Card(asset, frame_px, _block(asset, frame_px, fonts), finish)
+    return tuple(card.still(cue) for cue in cues_in(source, length_s, asset.trim, asset.speed))
+
+
+def cues_in(source: str | None, length_s: float, trim_s: float = 0, speed: float = 1) -> Iterator[Cue]:
+    """The cues by the clip's clock, as far as they fall into it, none longer than until the next.
+
+    At speed 0 the cue of the trim stands for the whole clip. Raises UnprocessableInput for a file without cues.
+    """
     if source is None:
         raise UnprocessableInput("there is no text for this source; give a SubRip or WebVTT file", path="src")
-    block, stills = _block(asset, frame_px, fonts), []
-    timed = [_timed(cue, asset, length_s) for cue in sorted(cues(source), key=lambda cue: cue.start_s)]
+    timed = [_timed(cue, length_s, trim_s, speed) for cue in sorted(cues(source), key=lambda cue: cue.start_s)]
     for number, cue in enumerate(timed):
         until = min(cue.end_s, length_s, *(later.start_s for later in timed[number + 1 : number + 2]))
         if max(cue.start_s, 0) < until:
-            stills.append(_still(asset, frame_px, block, Cue(max(cue.start_s, 0), until, cue.text)))
-    return tuple(stills)
+            yield Cue(max(cue.start_s, 0), until, cue.text)
 
 
-def _timed(cue: Cue, asset: CaptionAsset, length_s: float) -> Cue:
-    """The cue by the clip's clock; at speed 0 that of the trim stands for the whole clip."""
-    if asset.speed == 0:
-        stands = cue.start_s <= asset.trim < cue.end_s
-        return Cue(0, length_s if stands else 0, cue.text)
-    return Cue((cue.start_s - asset.trim) / asset.speed, (cue.end_s - asset.trim) / asset.speed, cue.text)
+def _timed(cue: Cue, length_s: float, trim_s: float, speed: float) -> Cue:
+    if speed == 0:
+        return Cue(0, length_s if cue.start_s <= trim_s < cue.end_s else 0, cue.text)
+    return Cue((cue.start_s - trim_s) / speed, (cue.end_s - trim_s) / speed, cue.text)
 
 
 def _block(asset: CaptionAsset, frame_px: tuple[int, int], fonts: FontBook) -> Block:
@@ -105,20 +112,24 @@ def _block(asset: CaptionAsset, frame_px: tuple[int, int], fonts: FontBook) -> B
     return Block(look, font.size * font.lineHeight, room, "center", "bottom" if margin.top is None else "top")
 
 
-def _still(asset: CaptionAsset, frame_px: tuple[int, int], block: Block, cue: Cue) -> Still:
-    placed = block.placed(cue.text, path="src")
+@dataclass(frozen=True)
+class _Card:
+    """What the cues of an asset are drawn with."""
 
-    def draw() -> Image.Image:
-        return _drawn(asset, frame_px, block, placed)
+    asset: CaptionAsset
+    frame_px: tuple[int, int]
+    block: Block
+    finish: Finish
 
-    return Still(cue.start_s, cue.end_s, draw)
+    def still(self, cue: Cue) -> Still:
+        placed = self.block.placed(cue.text, path="src")
+        return Still(cue.start_s, cue.end_s, lambda: self._picture(placed))
 
-
-def _drawn(asset: CaptionAsset, frame_px: tuple[int, int], block: Block, placed: list[Placed]) -> Image.Image:
-    picture = Image.new("RGBA", frame_px)
-    background, font = asset.background, asset.font
-    fill = rgba(background.color, background.opacity) if background.color else CLEAR
-    box = line_box(placed, block.pitch_px).grown(*[background.padding] * 4)
-    draw_box(picture, box, fill, background.borderRadius)
-    draw_lines(picture, placed, Finish(outline_px=font.strokeWidth, outline=rgba(font.stroke)))
-    return picture
+    def _picture(self, placed: list[Placed]) -> Image.Image:
+        picture = Image.new("RGBA", self.frame_px)
+        background = self.asset.background
+        if background.color:
+            box = line_box(placed, self.block.pitch_px).grown(*[background.padding] * 4)
+            draw_box(picture, box, rgba(background.color, background.opacity), background.borderRadius)
+        draw_lines(picture, placed, self.finish)
+        return picture

@@ -8,7 +8,11 @@ from itertools import pairwise
 
 import regex
 
+from myloware.kernel.errors import UnprocessableInput
 from providers.media.text.shaping import Cluster, Look, Span, cleaned, shape
+
+# Far more than a frame holds: setting takes about 20 ms per thousand.
+MOST_CHARACTERS = 20_000
 
 # The breaks of UAX 14 that words need: after blanks, after a hyphen or slash between letters, around a dash, and
 # between ideographs and emoji, but neither before closing nor after opening punctuation.
@@ -48,8 +52,10 @@ class Line:
 def set_lines(spans: Sequence[Span], room_px: float, *, path: str) -> list[Line]:
     """The spans broken at their line breaks and where the room ends; a word that is wider is broken anywhere.
 
-    Raises UnprocessableInput with ``path`` for a character that no font has.
+    Raises UnprocessableInput with ``path`` for a character that no font has, and for a text without measure.
     """
+    if sum(len(text) for text, _ in spans) > MOST_CHARACTERS:
+        raise UnprocessableInput(f"more than {MOST_CHARACTERS} characters are not drawn here; shorten it", path=path)
     lines: list[Line] = []
     for paragraph in _paragraphs(spans):
         clusters = shape(paragraph, path=path)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import uharfbuzz as hb
 from PIL import Image, ImageChops, ImageFilter
 
+from myloware.kernel.errors import UnprocessableInput
 from providers.media.text.colours import CLEAR, Fill, Rgba, filled
 from providers.media.text.lines import Line
 from providers.media.text.shaping import Cluster, Look
@@ -24,6 +25,7 @@ UNDERLINE_AT, STRIKE_AT, BAR_SHARE = 0.1, -0.3, 0.05
 HIGHLIGHT_ABOVE, HIGHLIGHT_BELOW, HIGHLIGHT_ASIDE = 0.9, 0.26, 0.15
 # Copies of a shape on a ring leave no gap when they are this far apart, and rings when the shape is as thick as this.
 RING_STEP_PX, RING_GAP_PX = 1.0, 1.5
+WIDEST_OUTLINE_PX, WIDEST_SHADOW_PX = 100, 500
 
 
 class Rect(NamedTuple):
@@ -112,6 +114,16 @@ class _Row:
     ink: Rect
 
 
+def checked(finish: Finish, *, outline: str, shadow: str) -> Finish:
+    """The finish. Raises UnprocessableInput with the path of what would take more pixels than are to be had."""
+    if finish.outline_px > WIDEST_OUTLINE_PX:
+        raise UnprocessableInput(f"at most {WIDEST_OUTLINE_PX} px around letters are drawn here", path=outline)
+    reach = finish.shadow and max(abs(finish.shadow.x_px), abs(finish.shadow.y_px), finish.shadow.blur_px)
+    if reach and reach > WIDEST_SHADOW_PX:
+        raise UnprocessableInput(f"at most {WIDEST_SHADOW_PX} px of shadow are drawn here", path=shadow)
+    return finish
+
+
 def union(boxes: Iterable[Rect]) -> Rect | None:
     """The box around all of them."""
     edges = list(zip(*boxes, strict=True))
@@ -188,7 +200,10 @@ def box_mask(box: Rect, area: Rect, radius_px: float) -> Mask:
     if radius == 0:
         return mask
     for columns, middle_x in ((x < box.left + radius, box.left + radius), (x > box.right - radius, box.right - radius)):
-        for rows, middle_y in ((y < box.top + radius, box.top + radius), (y > box.bottom - radius, box.bottom - radius)):
+        for rows, middle_y in (
+            (y < box.top + radius, box.top + radius),
+            (y > box.bottom - radius, box.bottom - radius),
+        ):
             distance = np.hypot(x[columns] - middle_x, y[rows][:, None] - middle_y)
             mask[np.ix_(rows, columns)] = _levels(radius + 0.5 - distance)
     return mask
@@ -281,7 +296,14 @@ class _Panel:
 
     def _emoji(self) -> Image.Image | None:
         marks = [mark for row in self.rows for mark in row.marks if mark.cluster.cut.coloured]
-        return _painted(marks, self.area) if marks else None
+        if not marks:
+            return None
+        layer = Image.new("RGBA", _size(self.area))
+        for opacity, some in groupby(marks, key=lambda mark: mark.cluster.look.colour[3]):
+            painted = _painted(some, self.area)
+            painted.putalpha(_faded(painted.getchannel("A"), opacity))
+            layer.alpha_composite(painted)
+        return layer
 
 
 def _dilated(marks: Sequence[_Mark], area: Rect, reach_px: float) -> Mask:

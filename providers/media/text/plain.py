@@ -25,6 +25,7 @@ from providers.media.text.paint import (
     Placed,
     Rect,
     Shadow,
+    checked,
     draw_box,
     draw_framed_box,
     draw_highlights,
@@ -60,8 +61,8 @@ class _Box:
 
 
 @dataclass(frozen=True)
-class _Card:
-    """Everything that is drawn."""
+class Card:
+    """What is drawn: the box behind, the lines, and what lies around their letters."""
 
     size: Size
     box: _Box | None
@@ -69,6 +70,7 @@ class _Card:
     finish: Finish
 
     def picture(self, shown: int | None = None) -> Image.Image:
+        """RGBA of its size; ``shown`` clusters of it when it is being typed."""
         picture = Image.new("RGBA", self.size)
         if self.box is not None:
             self.box.draw(picture)
@@ -86,7 +88,7 @@ def text_stills(asset: TextAsset, frame_px: Size, length_s: float, fonts: FontBo
     return typed(card.placed, asset.animation, length_s, card.picture, words=False)
 
 
-def _text_card(asset: TextAsset, size: Size, fonts: FontBook) -> _Card:
+def _text_card(asset: TextAsset, size: Size, fonts: FontBook) -> Card:
     font, background = asset.font, asset.background
     if background.wrap:
         raise UnprocessableInput(
@@ -103,12 +105,12 @@ def _text_card(asset: TextAsset, size: Size, fonts: FontBook) -> _Card:
         placed = _shortened(asset.text, asset.ellipsis, block, placed)
     box = _Box(whole, rgba(background.color, background.opacity), background.borderRadius) if background.color else None
     outline = Finish(outline_px=asset.stroke.width, outline=rgba(asset.stroke.color))
-    return _Card(size, box, placed, outline)
+    return Card(size, box, placed, outline)
 
 
 def _shortened(text: str, ellipsis: str, block: Block, placed: list[Placed]) -> list[Placed]:
     """The lines that fit, the last one cut so that the ellipsis stands at its end."""
-    fitting = max(1, int(block.room.height / block.pitch_px + 0.01))
+    fitting = max(1, int(block.room.height / max(block.pitch_px, 1) + 0.01))
     if len(placed) <= fitting:
         return placed
     lines = [one.line for one in placed[:fitting]]
@@ -128,9 +130,9 @@ def rich_text_stills(asset: RichTextAsset, size: Size, length_s: float, fonts: F
     """Raises UnprocessableInput for an unknown family, a character without a glyph, and most animations."""
     animation = asset.animation
     if animation is None:
-        return single(length_s, _rich_card(asset, size, fonts).picture)
+        return single(length_s, rich_card(asset, size, fonts).picture)
     _refuse_animation(animation)
-    card = _rich_card(asset, size, fonts)
+    card = rich_card(asset, size, fonts)
     if animation.preset == "fadeIn":
         return faded(animation, len(asset.text), length_s, card.picture)
     return typed(card.placed, animation, length_s, card.picture, words=animation.style == "word")
@@ -147,14 +149,15 @@ def _refuse_animation(animation: RichTextAnimation) -> None:
         raise UnprocessableInput(f"{animation.preset} has no direction; leave it out", path="animation.direction")
 
 
-def _rich_card(asset: RichTextAsset, size: Size, fonts: FontBook) -> _Card:
+def rich_card(asset: RichTextAsset, size: Size, fonts: FontBook, *, path: str = "text") -> Card:
+    """Everything but the animation. Raises UnprocessableInput with ``path`` for a character without a glyph."""
     font, padding, border = asset.font, asset.padding, asset.border.width
     whole = Rect(0, 0, *size)
     room = whole.grown(-border - padding.left, -border - padding.top, -border - padding.right, -border - padding.bottom)
     look = _rich_look(asset, fonts)
     block = Block(look, font.size * asset.style.lineHeight, room, asset.align.horizontal, asset.align.vertical)
-    placed = block.placed(CASES[asset.style.textTransform](asset.text), path="text")
-    return _Card(size, _rich_box(asset, whole, placed), placed, _rich_finish(asset))
+    placed = block.placed(CASES[asset.style.textTransform](asset.text), path=path)
+    return Card(size, _rich_box(asset, whole, placed), placed, _rich_finish(asset))
 
 
 def _rich_look(asset: RichTextAsset, fonts: FontBook) -> Look:
@@ -173,12 +176,13 @@ def _rich_look(asset: RichTextAsset, fonts: FontBook) -> Look:
 
 def _rich_finish(asset: RichTextAsset) -> Finish:
     stroke = asset.stroke or asset.font.stroke
-    return Finish(
+    finish = Finish(
         gradient=_gradient(asset.style.gradient, asset.font.opacity) if asset.style.gradient else None,
         outline_px=stroke.width / 2 if stroke else 0,
         outline=rgba(stroke.color, stroke.opacity) if stroke else CLEAR,
         shadow=_shadow(asset.shadow) if asset.shadow else None,
     )
+    return checked(finish, outline="stroke.width", shadow="shadow")
 
 
 def _gradient(gradient: RichTextGradient, opacity: float) -> Gradient:
