@@ -48,8 +48,8 @@ def stills(
     """The pictures of a clip of ``length_s`` seconds, in their order and without overlaps.
 
     ``box_px`` is the clip's own width and height, which is the box of a rich-text or rich-caption; ``captions`` the
-    text of the file that a caption names. Raises UnprocessableInput for what cannot be drawn; its ``path`` begins at the
-    asset ("font.family").
+    text of the file that a caption names. Raises UnprocessableInput for what cannot be drawn; its ``path`` begins at
+    the asset ("font.family"), its message does not repeat it.
     """
     box = (box_px[0] or frame_px[0], box_px[1] or frame_px[1])
     match asset:

@@ -142,6 +142,8 @@ def _selectors(prelude: list[ast.Node]) -> Iterator[Selector]:
 
 
 def _selector(text: str) -> Selector:
+    if not text:
+        raise _refused("a selector is missing before { or beside a comma", "css")
     selector, tokens = Selector(), iter(tinycss2.parse_component_value_list(text))
     for token in tokens:
         following = next(tokens, None) if token.type == "literal" and token.value == "." else None

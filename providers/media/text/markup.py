@@ -38,6 +38,9 @@ BLOCK: Mapping[str, Mapping[str, object]] = {
 }
 
 
+DEEPEST = 50
+
+
 @dataclass
 class Node:
     """An element, and in it texts, line breaks and elements."""
@@ -67,6 +70,8 @@ class _Reader(HTMLParser):
         if tag not in INLINE and tag not in BLOCK:
             known = ", ".join(["br", *BLOCK, *INLINE])
             raise UnprocessableInput(f"the tag <{tag}> is not known here; there are {known}", path="html")
+        if len(self._open) > DEEPEST:
+            raise UnprocessableInput(f"elements stand in each other deeper than {DEEPEST}", path="html")
         node = Node(*_described(tag, attrs))
         if node.is_block and self._open[-1].element.tag == "p":
             self._open.pop()

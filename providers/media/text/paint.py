@@ -186,8 +186,8 @@ def draw_framed_box(
     if area.width and area.height:
         inside = box_mask(box, area, radius_px)
         outside = box_mask(outer, area, radius_px + border_px if radius_px else 0)
-        size = _size(area)
-        layer = _ringed(Image.new("RGBA", size, fill), Image.new("RGBA", size, border), inside, outside)
+        layer = _mixed(Image.new("RGBA", _size(area), fill), Image.new("RGBA", _size(area), border), inside)
+        layer.putalpha(_product(layer.getchannel("A"), outside))
         _paste(picture, layer, area)
 
 
@@ -229,54 +229,45 @@ class _Panel:
     whole: Rect
 
     def drawn(self) -> Image.Image:
-        layer = Image.new("RGBA", _size(self.area))
+        inked, emoji = list(self._inked()), self._emoji()
         outside = self._outlined() if self.finish.outline_px else None
+        layer = Image.new("RGBA", _size(self.area))
         if self.finish.shadow is not None:
-            layer.alpha_composite(self._shadow(self.finish.shadow, outside))
-        for look, mask in self._by_look():
-            layer.alpha_composite(self._letters(look, mask, outside))
-        emoji = self._emoji()
+            shapes = [*(mask for _, mask in inked), *(part for part in (outside, _alpha(emoji)) if part is not None)]
+            layer.alpha_composite(_shadow(self.finish.shadow, shapes, layer.size))
+        layer.alpha_composite(self._letters(inked) if outside is None else self._ringed_letters(inked, outside))
         if emoji is not None:
             layer.alpha_composite(emoji)
         return layer
 
-    def _by_look(self) -> Iterator[tuple[Look, Mask]]:
-        looks = dict.fromkeys(
-            [mark.cluster.look for row in self.rows for mark in row.marks]
-            + [look for row in self.rows for look, _ in row.bars]
-        )
-        for look in looks:
-            yield look, self._inked(look)
-
-    def _inked(self, look: Look) -> Mask:
-        mask = _coverage((m for row in self.rows for m in _outlines(row.marks) if m.cluster.look is look), self.area)
-        for row in self.rows:
-            for owner, bar in row.bars:
+    def _inked(self) -> Iterator[tuple[Look, Mask]]:
+        """What each look covers."""
+        marks = [mark for row in self.rows for mark in _outlines(row.marks)]
+        bars = [bar for row in self.rows for bar in row.bars]
+        for look in dict.fromkeys([*(mark.cluster.look for mark in marks), *(look for look, _ in bars)]):
+            mask = _coverage((mark for mark in marks if mark.cluster.look is look), self.area)
+            for owner, bar in bars:
                 if owner is look:
-                    mask = np.maximum(mask, box_mask(bar, self.area, 0))
-        return mask
+                    np.maximum(mask, box_mask(bar, self.area, 0), out=mask)
+            yield look, mask
 
-    def _letters(self, look: Look, mask: Mask, outside: Mask | None) -> Image.Image:
+    def _fill(self, look: Look) -> Image.Image:
         box = self.whole.grown(self.area.left, self.area.top, -self.area.left, -self.area.top)
-        fill = filled(self.finish.gradient or look.colour, _size(self.area), box)
-        if outside is None:
-            fill.putalpha(_product(fill.getchannel("A"), mask))
-            return fill
-        return _ringed(fill, Image.new("RGBA", fill.size, self.finish.outline), mask, np.maximum(outside, mask))
+        return filled(self.finish.gradient or look.colour, _size(self.area), box)
 
-    def _shadow(self, shadow: Shadow, outside: Mask | None) -> Image.Image:
-        shape = outside
-        for _, mask in self._by_look():
-            shape = mask if shape is None else np.maximum(shape, mask)
-        emoji = self._emoji()
-        if emoji is not None:
-            alpha = np.asarray(emoji.getchannel("A"))
-            shape = alpha if shape is None else np.maximum(shape, alpha)
-        moved = Image.new("L", _size(self.area))
-        if shape is not None:
-            moved.paste(Image.fromarray(shape), (round(shadow.x_px), round(shadow.y_px)))
-        layer = Image.new("RGBA", moved.size, shadow.colour)
-        layer.putalpha(_faded(moved.filter(ImageFilter.GaussianBlur(shadow.blur_px / 2)), shadow.colour[3]))
+    def _letters(self, inked: Iterable[tuple[Look, Mask]]) -> Image.Image:
+        layer = Image.new("RGBA", _size(self.area))
+        for look, mask in inked:
+            fill = self._fill(look)
+            fill.putalpha(_product(fill.getchannel("A"), mask))
+            layer.alpha_composite(fill)
+        return layer
+
+    def _ringed_letters(self, inked: Iterable[tuple[Look, Mask]], outside: Mask) -> Image.Image:
+        layer = Image.new("RGBA", _size(self.area), self.finish.outline)
+        layer.putalpha(_faded(Image.fromarray(outside), self.finish.outline[3]))
+        for look, mask in inked:
+            layer = _mixed(self._fill(look), layer, mask)
         return layer
 
     def _outlined(self) -> Mask:
@@ -333,11 +324,26 @@ def _ring(radius_px: float, step_px: float) -> Iterator[tuple[float, float]]:
         yield radius_px * math.cos(angle), radius_px * math.sin(angle)
 
 
-def _ringed(fill: Image.Image, ring: Image.Image, inside: Mask, outside: Mask) -> Image.Image:
-    """``fill`` where ``inside`` is, ``ring`` around it as far as ``outside`` goes, without a seam between them."""
-    layer = Image.composite(fill, ring, Image.fromarray(inside))
-    layer.putalpha(_product(layer.getchannel("A"), outside))
+def _shadow(shadow: Shadow, shapes: Iterable[Mask], size: tuple[int, int]) -> Image.Image:
+    """The shapes together, moved and blurred."""
+    whole = np.zeros(size[::-1], np.uint8)
+    for shape in shapes:
+        np.maximum(whole, shape, out=whole)
+    moved = Image.new("L", size)
+    moved.paste(Image.fromarray(whole), (round(shadow.x_px), round(shadow.y_px)))
+    layer = Image.new("RGBA", size, shadow.colour)
+    layer.putalpha(_faded(moved.filter(ImageFilter.GaussianBlur(shadow.blur_px / 2)), shadow.colour[3]))
     return layer
+
+
+def _mixed(inner: Image.Image, outer: Image.Image, inside: Mask) -> Image.Image:
+    """``inner`` where ``inside`` is and ``outer`` elsewhere; where both are, their colours count by their opacity."""
+    mask = Image.fromarray(inside)
+    return Image.composite(inner.convert("RGBa"), outer.convert("RGBa"), mask).convert("RGBA")
+
+
+def _alpha(picture: Image.Image | None) -> Mask | None:
+    return None if picture is None else np.asarray(picture.getchannel("A"))
 
 
 def _product(alpha: Image.Image, mask: Mask) -> Image.Image:

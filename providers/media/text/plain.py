@@ -102,13 +102,13 @@ def _text_card(asset: TextAsset, size: Size, fonts: FontBook) -> Card:
     block = Block(look, font.size * font.lineHeight, room, asset.alignment.horizontal, vertical)
     placed = block.placed(asset.text, path="text")
     if asset.ellipsis is not None:
-        placed = _shortened(asset.text, asset.ellipsis, block, placed)
+        placed = _shortened(asset.ellipsis, block, placed)
     box = _Box(whole, rgba(background.color, background.opacity), background.borderRadius) if background.color else None
     outline = Finish(outline_px=asset.stroke.width, outline=rgba(asset.stroke.color))
     return Card(size, box, placed, outline)
 
 
-def _shortened(text: str, ellipsis: str, block: Block, placed: list[Placed]) -> list[Placed]:
+def _shortened(ellipsis: str, block: Block, placed: list[Placed]) -> list[Placed]:
     """The lines that fit, the last one cut so that the ellipsis stands at its end."""
     fitting = max(1, int(block.room.height / max(block.pitch_px, 1) + 0.01))
     if len(placed) <= fitting:

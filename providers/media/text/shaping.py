@@ -19,8 +19,11 @@ from providers.media.text.fonts import Cut
 
 Decoration = Literal["none", "underline", "line-through"]
 
-# What UAX 9 leaves out of the line, so that the library does too.
+# What UAX 9 leaves out of the line, so that the library does too. It knows nothing of isolates, and fails at them and at
+# letters that are younger than Python's tables: it is given a neutral sign for both.
 _NEVER_ORDERED = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "BN"})
+_UNKNOWN_TO_LIBRARY = frozenset({"", "LRI", "RLI", "FSI", "PDI"})
+_NEUTRAL = "\N{BLACK STAR}"
 _RIGHT_TO_LEFT = regex.compile(r"[\p{bc=R}\p{bc=AL}\p{bc=AN}]")
 _INVISIBLE = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}]")
 _EMOJI = regex.compile(r"\p{Emoji_Presentation}|\N{VARIATION SELECTOR-16}|\N{COMBINING ENCLOSING KEYCAP}")
@@ -140,20 +143,21 @@ def _levels(text: str) -> list[int]:
     """Embedding levels of UAX 9: even ones read from the left, odd ones from the right."""
     if _RIGHT_TO_LEFT.search(text) is None:
         return [0] * len(text)
+    classes = [unicodedata.bidirectional(character) for character in text]
+    known = "".join(_NEUTRAL if kind in _UNKNOWN_TO_LIBRARY else c for c, kind in zip(text, classes, strict=True))
     storage = bidi.get_empty_storage()
-    base = storage["base_level"] = bidi.get_base_level(text)
+    base = storage["base_level"] = bidi.get_base_level(known)
     storage["base_dir"] = "LR"[base]
-    bidi.get_embedding_levels(text, storage)
+    bidi.get_embedding_levels(known, storage)
     bidi.explicit_embed_and_overrides(storage)
     bidi.resolve_weak_types(storage)
     bidi.resolve_neutral_types(storage, False)
     bidi.resolve_implicit_levels(storage, False)
     ordered = iter(storage["chars"])
-    levels: list[int] = []
-    for character in text:
-        skipped = unicodedata.bidirectional(character) in _NEVER_ORDERED
-        levels.append((levels[-1] if levels else base) if skipped else next(ordered)["level"])
-    return levels
+    levels = [base]
+    for kind in classes:
+        levels.append(levels[-1] if kind in _NEVER_ORDERED else next(ordered)["level"])
+    return levels[1:]
 
 
 def _shaped(run: list[_Letter]) -> Iterator[Cluster]:

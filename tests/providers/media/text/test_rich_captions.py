@@ -73,3 +73,10 @@ def test_a_spoken_word_may_name_what_all_words_have() -> None:
     stroke = {"width": 3, "color": "#000000", "opacity": 1}
     active = {"stroke": stroke, "font": {"size": 24, "weight": "400", "color": "#0000FF"}}
     assert len(_pictures(stroke=stroke, active=active)) == 4
+
+
+def test_every_word_keeps_its_colour_within_an_outline() -> None:
+    stroke = {"width": 4, "color": "#FF0000"}
+    pixels = _pictures(font={"size": 40}, stroke=stroke, active={"font": {"color": "#0000FF"}})[1][2]
+    assert matching(pixels, WHITE).sum() > 200
+    assert matching(pixels, BLUE).sum() > 200

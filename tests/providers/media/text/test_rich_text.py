@@ -168,6 +168,11 @@ def test_a_stroke_does_not_show_through_letters_that_are_half_clear() -> None:
     assert pixels[top + 10, left + 5].tolist() == [255, 255, 255, 128]
 
 
+def test_a_clear_stroke_leaves_no_rim() -> None:
+    clear = drawn(rich("o", size=120, stroke={"width": 8, "color": "#000000", "opacity": 0}))
+    assert (np.abs(clear.astype(int) - drawn(rich("o", size=120))).max(axis=(0, 1)) <= 2).all()
+
+
 def test_a_shadow_is_the_letters_moved_and_under_them() -> None:
     plain = drawn(rich("pear"))[..., 3]
     shadow = {"offsetX": 9, "offsetY": -7, "color": "#0000FF", "opacity": 0.5}

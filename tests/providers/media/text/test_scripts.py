@@ -57,6 +57,11 @@ def test_marks_of_direction_are_not_drawn() -> None:
     assert (drawn(rich("pear\u200e\u2066 x\u2069")) == drawn(rich("pear x"))).all()
 
 
+@pytest.mark.parametrize("sign", ["\u2067", "\u2069", "\u200d", "\U0001fae8"])
+def test_isolates_and_young_emoji_may_stand_among_hebrew(sign: str) -> None:
+    assert _lines(f"שלום {sign} pear")[0].startswith("pear")
+
+
 def test_arabic_letters_join() -> None:
     joined, apart = drawn(rich("سسس", size=80)), drawn(rich("س س س", size=80))
     assert (_columns(joined), _columns(apart)) == (1, 3)
