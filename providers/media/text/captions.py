@@ -129,7 +129,7 @@ class _Card:
         picture = Image.new("RGBA", self.frame_px)
         background = self.asset.background
         if background.color:
-            box = line_box(placed, self.block.pitch_px).grown(*[background.padding] * 4)
+            box = line_box(placed, self.block.pitch_px).grown(background.padding)
             draw_box(picture, box, rgba(background.color, background.opacity), background.borderRadius)
         draw_lines(picture, placed, self.finish)
         return picture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -93,7 +93,6 @@ class Wish:
     italic: bool = False
 
 
-@dataclass
 class FontBook:
     """The built-in families and the files of ``timeline.fonts``, given as local paths by their URL.
 
@@ -102,12 +101,10 @@ class FontBook:
     file that is no TrueType or OpenType font.
     """
 
-    files: Mapping[str, Path] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
+    def __init__(self, files: Mapping[str, Path] | None = None) -> None:
         self._own: dict[str, list[Typeface]] = {}
         self._titles: set[str] = set()
-        for url, path in self.files.items():
+        for url, path in (files or {}).items():
             typeface = _opened(path, url)
             base = PurePosixPath(unquote(urlsplit(url).path)).stem
             self._titles.add(typeface.face.get_name(_NAMES[0]) or typeface.face.get_name(_NAMES[1]) or base)
@@ -163,7 +160,7 @@ def _without_cut(key: str, wish: Wish) -> tuple[str, Wish]:
 def _names(face: hb.Face, base: str) -> Iterator[str]:
     """Every key that the file answers to, once."""
     given = [_key(name) for name in (*map(face.get_name, _NAMES), base) if name]
-    yield from dict.fromkeys([*given, *(_without_cut(key, Wish())[0] for key in given)])
+    yield from dict.fromkeys(filter(None, [*given, *(_without_cut(key, Wish())[0] for key in given)]))
 
 
 def _opened(path: Path, url: str) -> Typeface:

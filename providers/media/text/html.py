@@ -47,7 +47,7 @@ class _Page:
         return replace(
             self,
             placed=tuple(Placed(one.line, one.x + x, one.y + y) for one in self.placed),
-            fills=tuple(_Fill(fill.box.grown(-x, -y, x, y), fill.colour) for fill in self.fills),
+            fills=tuple(_Fill(fill.box.moved(x, y), fill.colour) for fill in self.fills),
         )
 
 

@@ -46,9 +46,17 @@ class Rect(NamedTuple):
         """Downward."""
         return self.bottom - self.top
 
-    def grown(self, left: float, top: float, right: float, bottom: float) -> Rect:
-        """Moved outward on each side."""
+    def grown(self, all_sides: float) -> Rect:
+        """Larger by as much on every side."""
+        return self.spread(all_sides, all_sides, all_sides, all_sides)
+
+    def spread(self, left: float, top: float, right: float, bottom: float) -> Rect:
+        """Larger on each side by its own measure."""
         return Rect(self.left - left, self.top - top, self.right + right, self.bottom + bottom)
+
+    def moved(self, x: float, y: float) -> Rect:
+        """As large, further to the right and down."""
+        return Rect(self.left + x, self.top + y, self.right + x, self.bottom + y)
 
     def within(self, other: Rect) -> Rect:
         """What both share; without an area when they share nothing."""
@@ -144,12 +152,12 @@ def draw_lines(picture: Image.Image, placed: Sequence[Placed], finish: Finish, *
     shadow = finish.shadow
     margin = finish.outline_px + 1
     reach = margin if shadow is None else margin + max(abs(shadow.x_px), abs(shadow.y_px)) + 2 * shadow.blur_px
-    canvas = Rect(0, 0, *picture.size).grown(reach, reach, reach, reach)
+    canvas = Rect(0, 0, *picture.size).grown(reach)
     rows = [row for row in rows if row.ink.within(canvas).width and row.ink.within(canvas).height]
     ink = union(row.ink for row in rows)
     if ink is None or whole is None:
         return
-    area = ink.grown(reach, reach, reach, reach).within(canvas).snapped()
+    area = ink.grown(reach).within(canvas).snapped()
     _paste(picture, _Panel(area, rows, finish, whole).drawn(), area)
 
 
@@ -181,7 +189,7 @@ def draw_framed_box(
     picture: Image.Image, box: Rect, radius_px: float, fill: Rgba, border: Rgba, border_px: float
 ) -> None:
     """A box with a border of ``border_px`` outside of it."""
-    outer = box.grown(border_px, border_px, border_px, border_px)
+    outer = box.grown(border_px)
     area = outer.within(Rect(0, 0, *picture.size)).snapped()
     if area.width and area.height:
         inside = box_mask(box, area, radius_px)
@@ -252,7 +260,7 @@ class _Panel:
             yield look, mask
 
     def _fill(self, look: Look) -> Image.Image:
-        box = self.whole.grown(self.area.left, self.area.top, -self.area.left, -self.area.top)
+        box = self.whole.moved(-self.area.left, -self.area.top)
         return filled(self.finish.gradient or look.colour, _size(self.area), box)
 
     def _letters(self, inked: Iterable[tuple[Look, Mask]]) -> Image.Image:
@@ -276,7 +284,7 @@ class _Panel:
         result = np.zeros(_size(self.area)[::-1], np.uint8)
         for row in self.rows:
             marks = list(_outlines(row.marks))
-            area = row.ink.grown(reach, reach, reach, reach).within(self.area).snapped()
+            area = row.ink.grown(reach).within(self.area).snapped()
             if not marks or not area.width or not area.height:
                 continue
             mask = _dilated(marks, area, reach)

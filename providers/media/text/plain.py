@@ -56,7 +56,7 @@ class _Box:
         if border == 0:
             draw_box(picture, self.rect, self.fill, self.radius_px)
         else:
-            inner = self.rect.grown(-border, -border, -border, -border)
+            inner = self.rect.grown(-border)
             draw_framed_box(picture, inner, max(0.0, self.radius_px - border), self.fill, self.border, border)
 
 
@@ -97,7 +97,7 @@ def _text_card(asset: TextAsset, size: Size, fonts: FontBook) -> Card:
     chain = fonts.chain(font.family, Wish(font.weight), path="font.family")
     look = Look(chain, font.size, rgba(font.color, font.opacity))
     whole = Rect(0, 0, *size)
-    room = whole.grown(*[-background.padding] * 4)
+    room = whole.grown(-background.padding)
     vertical = VERTICALS[asset.alignment.vertical]
     block = Block(look, font.size * font.lineHeight, room, asset.alignment.horizontal, vertical)
     placed = block.placed(asset.text, path="text")
@@ -153,7 +153,7 @@ def rich_card(asset: RichTextAsset, size: Size, fonts: FontBook, *, path: str = 
     """Everything but the animation. Raises UnprocessableInput with ``path`` for a character without a glyph."""
     font, padding, border = asset.font, asset.padding, asset.border.width
     whole = Rect(0, 0, *size)
-    room = whole.grown(-border - padding.left, -border - padding.top, -border - padding.right, -border - padding.bottom)
+    room = whole.grown(-border).spread(-padding.left, -padding.top, -padding.right, -padding.bottom)
     look = _rich_look(asset, fonts)
     block = Block(look, font.size * asset.style.lineHeight, room, asset.align.horizontal, asset.align.vertical)
     placed = block.placed(CASES[asset.style.textTransform](asset.text), path=path)
@@ -218,5 +218,4 @@ def _pill(asset: RichTextAsset, placed: Sequence[Placed]) -> Rect | None:
     around = asset.font.size * PILL_PADDING_SHARE if own is None else own
     around += asset.border.width + (stroke.width / 2 if stroke else 0)
     padding = asset.padding
-    sides = (padding.left + around, padding.top + around, padding.right + around, padding.bottom + around)
-    return ink.grown(*sides) if ink else None
+    return ink and ink.grown(around).spread(padding.left, padding.top, padding.right, padding.bottom)

@@ -19,8 +19,8 @@ from providers.media.text.fonts import Cut
 
 Decoration = Literal["none", "underline", "line-through"]
 
-# What UAX 9 leaves out of the line, so that the library does too. It knows nothing of isolates, and fails at them and at
-# letters that are younger than Python's tables: it is given a neutral sign for both.
+# What UAX 9 leaves out of the line, so that the library does too. It fails at isolates, which it does not know, and at
+# letters younger than Python's tables: it is given a neutral sign for both.
 _NEVER_ORDERED = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "BN"})
 _UNKNOWN_TO_LIBRARY = frozenset({"", "LRI", "RLI", "FSI", "PDI"})
 _NEUTRAL = "\N{BLACK STAR}"
@@ -124,12 +124,16 @@ def _script(character: str) -> str:
 
 
 def _chosen(letter: str, chain: tuple[Cut, ...], path: str) -> Cut:
-    """Emoji come from the coloured font, everything else from the first that has all of it."""
-    if len(letter) == 1 and letter < "\u00a9" and chain[0].has(letter):
-        return chain[0]
+    """Emoji come from the coloured font, everything else from the first that has all of it.
+
+    The coloured font has digits, too, but without ink: they are parts of its keycaps.
+    """
+    wanted = chain[0]
+    if letter.isascii() and wanted.has(letter[0]) and not wanted.coloured:
+        return wanted
     needed = _INVISIBLE.sub("", letter)
-    coloured_first = _EMOJI.search(letter) is not None
-    for cut in sorted(chain, key=lambda one: one.coloured != coloured_first) if coloured_first else chain:
+    coloured_first = _EMOJI.search(letter) is not None or (wanted.coloured and not letter.isascii())
+    for cut in sorted(chain, key=lambda one: one.coloured != coloured_first):
         if all(map(cut.has, needed)):
             return cut
     missing = next((c for c in needed if not any(cut.has(c) for cut in chain)), needed)

@@ -68,7 +68,7 @@ def title_stills(asset: TitleAsset, frame_px: tuple[int, int], length_s: float, 
     def draw() -> Image.Image:
         picture = Image.new("RGBA", frame_px)
         aside, above = BAND_ASIDE * block.look.size_px, BAND_ABOVE * block.look.size_px
-        draw_box(picture, line_box(placed, block.pitch_px).grown(aside, above, aside, above), background)
+        draw_box(picture, line_box(placed, block.pitch_px).spread(aside, above, aside, above), background)
         draw_lines(picture, placed, finish)
         return picture
 
@@ -101,11 +101,8 @@ def _fits(text: str, placed: list[Placed], block: Block) -> bool:
 
 def _block(asset: TitleAsset, style: Style, size_px: float, frame_px: tuple[int, int], fonts: FontBook) -> Block:
     width, height = frame_px
-    margin = MARGIN_SHARE * min(frame_px)
-    room = Rect(margin, margin, width - margin, height - margin)
-    room = room.grown(
-        -asset.offset.x * width, asset.offset.y * height, asset.offset.x * width, -asset.offset.y * height
-    )
+    room = Rect(0, 0, width, height).grown(-MARGIN_SHARE * min(frame_px))
+    room = room.moved(asset.offset.x * width, -asset.offset.y * height)
     chain = fonts.chain(style.family, Wish(style.weight), path="style")
     look = Look(chain, size_px, rgba(asset.color), letter_px=style.spacing * size_px)
     return Block(look, size_px * style.line_height, room, *sides(asset.position))

@@ -88,6 +88,12 @@ def test_emoji_are_as_clear_as_their_text_and_cast_its_shadow() -> None:
     assert matching(shadow, (0, 0, 255))[:, 260:].sum() > 1000
 
 
+def test_the_emoji_family_leaves_letters_and_digits_to_others() -> None:
+    assert drawn(rich("A1", font={"family": "NotoEmoji"}))[..., 3].any(axis=0).sum() > 20
+    inked = drawn(rich("♥", size=80, font={"family": "NotoEmoji"}))
+    assert not (inked[inked[..., 3] == 255][:, :3] == 255).all()
+
+
 def test_signs_that_may_be_text_are_text() -> None:
     pixels = drawn(rich("© ™ 12#"))
     assert (pixels[pixels[..., 3] > 0][:, :3] == 255).all()
