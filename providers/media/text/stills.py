@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Protocol
 
@@ -25,7 +25,7 @@ class Still:
 
     start_s: float
     end_s: float
-    draw: Callable[[], Image.Image]
+    draw: Callable[[], Image.Image] = field(repr=False)
 
     @property
     def picture(self) -> Image.Image:
