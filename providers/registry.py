@@ -13,6 +13,7 @@ import httpx
 from django.conf import settings
 from django.core.signals import setting_changed
 from django.dispatch import receiver
+from django.utils.module_loading import import_string
 from limits.storage import RedisStorage
 
 from myloware.kernel.errors import NotFound, ProviderRefused
@@ -22,14 +23,11 @@ from .dial import Dial
 from .http import Client, Service
 from .kieai import adapter as kieai
 from .kieai.adapter import KieaiAdapter
-from .kieai.fake import KieaiSimulator
 from .shared import Shared
 from .shotstack.adapter import ShotstackAdapter
-from .shotstack.fake import ShotstackSimulator
 from .simulator import NextDoorTransport, Simulator, SimulatorTransport, World
 from .transports import PacedTransport, PublicTransport
 from .uploadpost.adapter import UploadPostAdapter
-from .uploadpost.fake import UploadPostSimulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,11 +42,12 @@ if TYPE_CHECKING:
 class Entry:
     """``field`` starts the names of the provider's settings; ``hosts`` are those of its API and its files.
 
-    ``rate``: the most POSTs it takes, in the words of https://limits.readthedocs.io.
+    ``simulator`` names its class: who talks to none loads none. ``rate``: the most POSTs it takes, in the words of
+    https://limits.readthedocs.io.
     """
 
     field: str
-    simulator: type[Simulator]
+    simulator: str
     build: Callable[[Client, ProviderSettings], Adapter]
     headers: Callable[[str], dict[str, str]]
     hosts: frozenset[str]
@@ -59,7 +58,7 @@ class Entry:
 PROVIDERS: dict[str, Entry] = {
     "kieai": Entry(
         field="kieai",
-        simulator=KieaiSimulator,
+        simulator="providers.kieai.fake.KieaiSimulator",
         build=lambda client, s: KieaiAdapter(client, signing_secret=s.kieai_signing_secret.get_secret_value()),
         headers=lambda key: {"Authorization": f"Bearer {key}"},
         hosts=frozenset({"api.kie.ai", "tempfile.aiquickdraw.com", "file.aiquickdraw.com"}),
@@ -68,7 +67,7 @@ PROVIDERS: dict[str, Entry] = {
     ),
     "shotstack": Entry(
         field="shotstack",
-        simulator=ShotstackSimulator,
+        simulator="providers.shotstack.fake.ShotstackSimulator",
         build=lambda client, s: ShotstackAdapter(client, webhook_secret=s.shotstack_webhook_secret.get_secret_value()),
         headers=lambda key: {"x-api-key": key},
         hosts=frozenset(
@@ -84,7 +83,7 @@ PROVIDERS: dict[str, Entry] = {
     ),
     "upload-post": Entry(
         field="upload_post",
-        simulator=UploadPostSimulator,
+        simulator="providers.uploadpost.fake.UploadPostSimulator",
         build=lambda client, s: UploadPostAdapter(
             client, signing_secret=s.upload_post_signing_secret.get_secret_value()
         ),
@@ -167,7 +166,8 @@ def callback_url(name: str, job: str) -> str:
 
 def simulators(*, tiny: bool = False, beside: Mapping[str, type[Simulator]] | None = None) -> dict[str, Simulator]:
     """Every stand-in, and those of others ``beside``, in the world that the settings describe."""
-    kinds = {name: each.simulator for name, each in PROVIDERS.items()} | dict(beside or {})
+    own: dict[str, type[Simulator]] = {name: import_string(each.simulator) for name, each in PROVIDERS.items()}
+    kinds = own | dict(beside or {})
     world = _world(kinds, tiny=tiny)
     return {name: kind(world) for name, kind in kinds.items()}
 

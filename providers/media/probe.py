@@ -109,3 +109,43 @@ def _index_comes_first(path: Path) -> bool:
                 return False
             file.seek(size - used, 1)
     return False
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a film or picture is shown: upright, with square pixels."""
+
+    width_px: int
+    height_px: int
+    has_alpha: bool
+    is_hdr: bool
+    """Its transfer is that of BT.2100 (PQ or HLG)."""
+
+
+HDR_TRANSFERS = frozenset({16, 18})  # SMPTE ST 2084 and ARIB STD-B67 (ITU-T H.273, table 3)
+SWAPPED_DEG = frozenset({90, 270})
+
+
+def look(path: Path) -> Look:
+    """Decodes the first frame. Raises MediaError when there is none."""
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise MediaError(f"{path.name} has no picture")
+            frame = next(container.decode(video=0), None)
+            if frame is None:
+                raise MediaError(f"{path.name} has no picture that can be decoded")
+            ratio = container.streams.video[0].sample_aspect_ratio or 1
+            width, height = round(frame.width * ratio), frame.height
+            turned = frame.rotation % 360 in SWAPPED_DEG
+            return Look(
+                width_px=height if turned else width,
+                height_px=width if turned else height,
+                has_alpha=any(
+                    name in frame.format.name
+                    for name in ("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya", "pal8")
+                ),
+                is_hdr=int(frame.color_trc) in HDR_TRANSFERS,
+            )
+    except (av.error.FFmpegError, OSError) as error:
+        raise MediaError(f"{path.name} is not a film or picture that can be read: {error}") from error

@@ -1,69 +1,57 @@
-"""Renders a planned timeline with FFmpeg: plan -> filter graphs (pure) -> runs.
+"""Renders an Edit with FFmpeg on this machine: plan, graphs, runs.
 
-The picture is made in pieces, cut where a clip begins, and joined without another encode: one graph over the whole
-film would keep frames of every clip in memory (7.8 GB for 12 clips at 1080x1920), a piece needs only what it shows.
-The sound is mixed apart (soundtrack).
+The picture is made in pieces, cut where what can be seen changes, one for every two cores at a time, and joined without
+another encode. A piece is known by the hash of all that goes into it, so that a changed caption costs the
+pieces it touches. The sound is mixed apart (``soundtrack``).
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from myloware.kernel.errors import UnprocessableInput
+import imageio_ffmpeg
+
+from myloware.kernel.errors import MediaError
 from providers.media import ffmpeg
+from providers.media.edit import Edit, Output, checked
+from providers.media.graph import File, Graph, Mask, Piece, graph, pieces, visible
+from providers.media.material import gather
+from providers.media.poster import poster
 from providers.media.probe import Probe, probe
-from providers.media.soundtrack import write_soundtrack
-from providers.media.timeline import Layer, Plan, TextLayer, VideoLayer, plan
-from providers.media.typography import draw_text
+from providers.media.soundtrack import Sound, sounds, write_soundtrack
+from providers.media.timeline import Plan, plan
 
 # Measured for 435 frames of 1080x1920 on two cores: faster presets give files several times as large.
 PRESET = "veryfast"
-# Starting FFmpeg and x264's first frames cost about as much as this much film.
-SHORTEST_PIECE_S = 3.0
-BT709 = "out_color_matrix=bt709:out_range=tv"
+# Of each FFmpeg; the same on every machine, because it shows in the bytes.
+THREADS = 2
+SHORTEST_PIECE_S = 1.0
+LONGEST_PIECE_S = 8.0
+MP3 = ("-c:a", "libmp3lame", "-b:a", "192k")
+KEPT_BYTES = 4_000_000_000
+JPEG_Q = {"verylow": 20, "low": 12, "medium": 6, "high": 3, "veryhigh": 2}
+
+Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True)
-class Graph:
-    """FFmpeg's input arguments and a filter graph with the output ``[out]``."""
+class Workshop:
+    """Where and how it is made: so many pieces ``at_once``, each looked up in ``kept`` and left there."""
 
-    inputs: tuple[str, ...]
-    filters: str
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A stretch of the film, in frames."""
-
-    start: int
-    length: int
-
-    @property
-    def end(self) -> int:
-        """The first frame after it."""
-        return self.start + self.length
-
-
-@dataclass(frozen=True)
-class TextPicture:
-    """A drawn text: its file and where its ink begins inside the box."""
-
-    file: Path
-    left_px: int
-    top_px: int
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a plan is rendered from: files and facts by ``src``, drawn texts by layer path."""
-
-    files: Mapping[str, Path]
-    facts: Mapping[str, Probe]
-    texts: Mapping[str, TextPicture]
+    folder: Path
+    kept: Path
+    at_once: int
+    report: Progress
 
 
 def render(
@@ -72,228 +60,236 @@ def render(
     target: Path,
     *,
     work_dir: Path,
-    on_progress: Callable[[float], None] | None = None,
+    on_progress: Progress | None = None,
+    kept: Path | None = None,
+    cores: int | None = None,
 ) -> Probe:
-    """Renders a Shotstack Edit to an MP4 (H.264 yuv420p, AAC 48 kHz stereo, faststart) and returns its probe.
+    """Renders a Shotstack Edit to the format it names and returns the file's probe.
 
-    ``sources`` maps each video's ``src`` to a local file; ``work_dir`` holds temporary files; ``on_progress`` gets the
-    finished part, 0..1. Raises UnprocessableInput, before anything is rendered, for what this renderer does not know,
-    and MediaError when a source is broken or FFmpeg fails.
+    An MP4 is H.264 yuv420p and AAC 48 kHz stereo, with its index in front. A poster and a thumbnail, if asked for,
+    stand beside ``target`` (``NAME-poster.jpg``, ``NAME-thumb.jpg``).
+
+    ``sources`` maps every URL of the Edit to a local file; ``work_dir`` holds temporary files, ``kept`` finished pieces
+    for the next time. ``on_progress`` gets the finished part, 0..1, from one of several threads; what it raises ends
+    the render.
+
+    Raises UnprocessableInput, before anything is rendered, for what this engine does not know, and MediaError when a
+    source is broken or FFmpeg fails.
     """
-    film = plan(edit)
-    facts = probe_sources(film, sources)
+    order = checked(edit)
     with tempfile.TemporaryDirectory(dir=work_dir) as name:
         folder = Path(name)
-        material = Material(sources, facts, draw_texts(film, folder))
-        sound = folder / "sound.m4a"
-        write_soundtrack(film, sources, facts, sound)
-        parts = _render_pieces(film, material, folder, on_progress or (lambda _: None))
-        _join(parts, sound, target, film)
+        at_once = max(1, (cores or os.cpu_count() or 1) // THREADS)
+        shop = Workshop(folder, kept or folder, at_once, on_progress or (lambda _: None))
+        placed, material, audible = gather(order, sources, folder)
+        film = plan(order, placed, material)
+        heard = sounds(order, placed, audible, film)
+        _WRITERS.get(order.output.format, _write_picture)(order.output, film, heard, target, shop)
+    _write_stills(order, target)
+    if kept is not None:
+        _tidy(kept)
     return probe(target)
 
 
-def _render_pieces(film: Plan, material: Material, folder: Path, report: Callable[[float], None]) -> list[Path]:
-    parts = []
-    for number, piece in enumerate(pieces(film)):
-        part = folder / f"piece-{number:04}.mp4"
-        encoder = [*ffmpeg.x264(PRESET, crf=film.crf, fps=film.fps), "-frames:v", str(piece.length)]
+def _write_film(output: Output, film: Plan, heard: Sequence[Sound], target: Path, shop: Workshop) -> None:
+    sound = shop.folder / "sound.m4a"
+    with ThreadPoolExecutor(shop.at_once + 1, "render") as pool:
+        mixing = None if output.mute else pool.submit(write_soundtrack, film, heard, sound, ffmpeg.aac())
+        listing = _pictures(film, shop, pool)
+        if mixing is not None:
+            mixing.result()
+    inputs = [*listing, *(() if output.mute else ("-i", str(sound))), "-map", "0:v:0", *_sound_of(output)]
+    scale = str(round(film.fps * 1000))
+    length = ("-t", f"{film.duration_s:.6f}")
+    joined = [*inputs, *length, "-c", "copy", "-video_track_timescale", scale, "-movflags", "+faststart"]
+    ffmpeg.write(joined, target, timeout_s=120 + film.duration_s)
 
-        def progress(done_s: float, piece: Piece = piece) -> None:
-            report(min(1.0, (piece.start + done_s * film.fps) / film.length))
 
-        _run(picture_graph(film, piece, material), encoder, part, piece.length / film.fps, progress)
-        parts.append(part)
-    return parts
+def _sound_of(output: Output) -> tuple[str, ...]:
+    return () if output.mute else ("-map", "1:a:0")
 
 
-def _run(graph: Graph, encoder: list[str], target: Path, length_s: float, progress: Callable[[float], None]) -> None:
-    script = target.with_suffix(".graph")
-    script.write_text(graph.filters, encoding="utf-8")
-    args = [*graph.inputs, "-/filter_complex", str(script), "-map", "[out]", *encoder]
+def _write_gif(output: Output, film: Plan, heard: Sequence[Sound], target: Path, shop: Workshop) -> None:
+    with ThreadPoolExecutor(shop.at_once, "render") as pool:
+        listing = _pictures(film, shop, pool)
+    colours = "split[a][b];[a]palettegen[colours];[b][colours]paletteuse=dither=bayer"
+    again = ("-loop", "0" if output.repeat else "-1")
+    ffmpeg.write([*listing, "-filter_complex", colours, *again], target, timeout_s=120 + 10 * film.duration_s)
+
+
+def _write_sound(output: Output, film: Plan, heard: Sequence[Sound], target: Path, shop: Workshop) -> None:
+    write_soundtrack(film, heard, target, MP3)
+
+
+def _write_picture(output: Output, film: Plan, heard: Sequence[Sound], target: Path, shop: Workshop) -> None:
+    """The first frame. JPEG (JFIF) has BT.601's colours in full range."""
+    made = graph(film, Piece(film.first, 1))
+    encoder = ["-frames:v", "1", "-update", "1"]
+    if output.format == "jpg":
+        made.output = made.chain((made.output,), ("scale=out_color_matrix=bt601:out_range=pc", "format=yuvj420p"))[0]
+        encoder += ["-q:v", str(JPEG_Q[output.quality])]
+    _run(made, encoder, target, 1, shop.folder, lambda _: None)
+
+
+Writer = Callable[[Output, Plan, Sequence[Sound], Path, Workshop], None]
+_WRITERS: Mapping[str, Writer] = {"mp4": _write_film, "gif": _write_gif, "mp3": _write_sound}
+
+
+def _write_stills(edit: Edit, film: Path) -> None:
+    output = edit.output
+    if output.poster is not None:
+        poster(film, film.with_name(f"{film.stem}-poster.jpg"), at_s=output.poster.capture, max_width_px=4096)
+    if output.thumbnail is not None:
+        width = round((probe(film).width_px or 0) * output.thumbnail.scale)
+        poster(
+            film, film.with_name(f"{film.stem}-thumb.jpg"), at_s=output.thumbnail.capture, max_width_px=max(1, width)
+        )
+
+
+def _tidy(kept: Path) -> None:
+    """Removes the pieces that were not used for longest, until the rest fits; never one of the last hour."""
+    room, now = KEPT_BYTES, time.time()
+    for used, size, path in sorted(
+        ((found.st_mtime, found.st_size, path) for path, found in _stats(kept)), reverse=True
+    ):
+        room -= size
+        if room < 0 and now - used > 3600:
+            path.unlink(missing_ok=True)
+
+
+def _stats(kept: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    for path in kept.glob("*.mp4"):
+        # Another render may have removed it meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            yield path, path.stat()
+
+
+# --- The picture
+
+
+@dataclass
+class _Gauge:
+    """How much of the film is made, counted over all pieces; ends them all when one has failed."""
+
+    frames: int
+    report: Progress
+    done: dict[Piece, float] = field(default_factory=dict)
+    failure: BaseException | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def show(self, piece: Piece, frames: float) -> None:
+        with self.lock:
+            if self.failure is not None:
+                raise self.failure
+            self.done[piece] = max(self.done.get(piece, 0), min(frames, piece.count))
+            self.report(min(1.0, sum(self.done.values()) / self.frames))
+
+
+def _pictures(film: Plan, shop: Workshop, pool: ThreadPoolExecutor) -> list[str]:
+    """Makes all pieces; returns FFmpeg's arguments for the film they are, as one input."""
+    gauge, turn = _Gauge(film.count, shop.report), threading.Semaphore(shop.at_once)
+
+    def make(piece: Piece) -> Path:
+        with turn:
+            try:
+                gauge.show(piece, 0)
+                return _piece(film, piece, shop, gauge)
+            except BaseException as error:
+                gauge.failure = gauge.failure or error
+                raise
+
+    cut = pieces(film, shortest_s=SHORTEST_PIECE_S, longest_s=LONGEST_PIECE_S)
+    made = [pool.submit(make, piece) for piece in cut]
+    for each in made:
+        if each.exception() is not None:
+            raise gauge.failure or MediaError("a piece of the film failed")
+    listing = shop.folder / "pieces.txt"
+    lines = [
+        f"file '{each.result().resolve()}'\nduration {piece.count / film.fps:.6f}\n"
+        for piece, each in zip(cut, made, strict=True)
+    ]
+    listing.write_text("".join(lines), encoding="utf-8")
+    return ["-f", "concat", "-safe", "0", "-i", str(listing)]
+
+
+def _piece(film: Plan, piece: Piece, shop: Workshop, gauge: _Gauge) -> Path:
+    made = graph(film, piece)
+    encoder = [*ffmpeg.x264(PRESET, crf=film.crf, fps=film.fps, threads=THREADS), "-frames:v", str(piece.count)]
+    part = shop.kept / f"{_name(made, encoder)}.mp4"
+
+    def progress(done_s: float) -> None:
+        gauge.show(piece, done_s * film.fps)
+
+    if part.is_file():
+        os.utime(part)
+    else:
+        try:
+            _run(made, encoder, part, piece.count / film.fps, shop.folder, progress)
+        except MediaError as error:
+            raise MediaError(f"{_shown_in(film, piece)}: {error.message}", **error.detail) from error
+    gauge.show(piece, piece.count)
+    return part
+
+
+def _shown_in(film: Plan, piece: Piece) -> str:
+    return ", ".join(dict.fromkeys(each.layer.path for each in visible(film, piece))) or "the background"
+
+
+def _name(made: Graph, encoder: Sequence[str]) -> str:
+    """A hash of everything that a piece is made from."""
+    known = hashlib.sha256()
+    for word in (imageio_ffmpeg.get_ffmpeg_version(), *encoder, made.filters):
+        known.update(word.encode() + b"\0")
+    for source in made.inputs:
+        if isinstance(source, Mask):
+            known.update(f"{source.size} {source.fps}\0".encode() + source.frames)
+        else:
+            known.update("\0".join((*source.options, _checksum(source.file))).encode() + b"\0")
+    return known.hexdigest()
+
+
+def _checksum(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _run(made: Graph, encoder: list[str], target: Path, length_s: float, folder: Path, progress: Progress) -> None:
+    script = folder / f"{target.stem}.graph"
+    script.write_text(made.filters, encoding="utf-8")
+    inputs = [
+        word
+        for number, source in enumerate(made.inputs)
+        for word in _input(source, folder / f"{target.stem}-{number}.grey")
+    ]
+    args = [
+        # What cannot be decoded ends the render: FFmpeg would show grey or still pictures in its place.
+        "-xerror",
+        "-filter_complex_threads",
+        str(THREADS),
+        *inputs,
+        "-/filter_complex",
+        str(script),
+        "-map",
+        f"[{made.output}]",
+        *encoder,
+    ]
     ffmpeg.write(args, target, timeout_s=120 + 20 * length_s, on_progress=progress)
 
 
-def _join(parts: Sequence[Path], sound: Path, target: Path, film: Plan) -> None:
-    listing = sound.with_name("pieces.txt")
-    lines = [
-        f"file {part.name}\nduration {piece.length / film.fps:.6f}\n"
-        for part, piece in zip(parts, pieces(film), strict=True)
+def _input(source: File | Mask, grey: Path) -> list[str]:
+    if isinstance(source, File):
+        return ["-threads", "1", *source.options, "-i", str(source.file)]
+    grey.write_bytes(source.frames)
+    size = f"{source.size.width}x{source.size.height}"
+    return [
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "gray",
+        "-video_size",
+        size,
+        "-framerate",
+        f"{source.fps:g}",
+        "-i",
+        str(grey),
     ]
-    listing.write_text("".join(lines), encoding="ascii")
-    inputs = ["-f", "concat", "-i", str(listing), "-i", str(sound), "-map", "0:v:0", "-map", "1:a:0"]
-    ffmpeg.write(
-        [*inputs, "-c", "copy", "-video_track_timescale", str(round(film.fps * 1000)), "-movflags", "+faststart"],
-        target,
-        timeout_s=120 + film.duration_s,
-    )
-
-
-def pieces(film: Plan) -> tuple[Piece, ...]:
-    """The film cut where clips begin, in stretches of at least three seconds (the last may be shorter)."""
-    cuts = [0]
-    for start in sorted({layer.start for layer in film.videos}):
-        if start - cuts[-1] >= SHORTEST_PIECE_S * film.fps:
-            cuts.append(start)
-    ends = [*cuts[1:], film.length]
-    return tuple(Piece(start, end - start) for start, end in zip(cuts, ends, strict=True))
-
-
-def probe_sources(film: Plan, sources: Mapping[str, Path]) -> dict[str, Probe]:
-    """Facts by ``src``. Raises UnprocessableInput for a source that is not given or has no picture."""
-    facts: dict[str, Probe] = {}
-    for layer in film.videos:
-        where = f"{layer.path}.asset.src"
-        if layer.src not in sources:
-            raise UnprocessableInput(f"{where}: no local file for this source", path=where)
-        if layer.src not in facts:
-            facts[layer.src] = probe(sources[layer.src])
-        found = facts[layer.src]
-        if found.video_codec is None:
-            raise UnprocessableInput(f"{where}: the source has no picture", path=where)
-        if layer.trim_s >= found.duration_s:
-            trim = f"{layer.path}.asset.trim"
-            raise UnprocessableInput(f"{trim}: the source lasts only {found.duration_s:g} s", path=trim)
-    return facts
-
-
-def draw_texts(film: Plan, folder: Path) -> dict[str, TextPicture]:
-    """Draws every text into ``folder``, cut to its ink; keys are layer paths. Texts without ink are left out."""
-    drawn: dict[str, TextPicture] = {}
-    for number, layer in enumerate(film.layers):
-        if not isinstance(layer, TextLayer):
-            continue
-        picture = draw_text(layer.text, layer.style, width_px=layer.width_px, height_px=layer.height_px)
-        box = picture.getbbox()
-        if box is not None:
-            file = folder / f"text-{number}.png"
-            picture.crop(box).save(file)
-            drawn[layer.path] = TextPicture(file, box[0], box[1])
-    return drawn
-
-
-def picture_graph(film: Plan, piece: Piece, material: Material) -> Graph:
-    """One piece: the background with each layer that shows in it laid over."""
-    inputs: list[str] = []
-    size = f"{film.width_px}x{film.height_px}"
-    background = f"color=c={film.background}:s={size}:r={film.fps:g}:d={_seconds(film, piece.length + 1)}"
-    chains = [f"{background},format=yuv420p[under0]"]
-    shown = [layer for layer in film.layers if _shows(layer, piece, material)]
-    for number, layer in enumerate(shown):
-        if isinstance(layer, VideoLayer):
-            inputs += _video_input(layer, piece, film, material)
-            prepared = _video_chain(layer, piece, film, material.facts[layer.src])
-            x, y = _anchor(layer, film, "w", "h")
-        else:
-            picture = material.texts[layer.path]
-            inputs += ["-i", str(picture.file)]
-            prepared = _text_chain(layer, piece, film)
-            x, y = _text_anchor(layer, picture, film)
-        chains.append(f"[{number}:v:0]{prepared}[layer{number}]")
-        chains.append(f"[under{number}][layer{number}]overlay=x='{x}':y='{y}':eof_action=pass[under{number + 1}]")
-    chains.append(f"[under{len(shown)}]trim=end_frame={piece.length}[out]")
-    return Graph(tuple(inputs), ";\n".join(chains))
-
-
-def _shows(layer: Layer, piece: Piece, material: Material) -> bool:
-    drawn = isinstance(layer, VideoLayer) or layer.path in material.texts
-    return drawn and layer.start < piece.end and layer.start + layer.length > piece.start
-
-
-def _hidden(layer: Layer, piece: Piece) -> int:
-    """Frames of the layer that lie before the piece."""
-    return max(0, piece.start - layer.start)
-
-
-def _visible(layer: Layer, piece: Piece) -> int:
-    """Frames of the layer that lie in the piece."""
-    return min(layer.start + layer.length, piece.end) - max(layer.start, piece.start)
-
-
-def _seconds(film: Plan, frames: int) -> str:
-    return f"{frames / film.fps:.6f}"
-
-
-def _video_input(layer: VideoLayer, piece: Piece, film: Plan, material: Material) -> list[str]:
-    # A source that ends early still gives its last frames, which are then held.
-    latest_s = max(0.0, material.facts[layer.src].duration_s - 0.2)
-    from_s = min(layer.trim_s + _hidden(layer, piece) / film.fps, latest_s)
-    length_s = _visible(layer, piece) / film.fps + 1
-    return ["-ss", f"{from_s:.6f}", "-t", f"{length_s:.6f}", "-i", str(material.files[layer.src])]
-
-
-def _video_chain(layer: VideoLayer, piece: Piece, film: Plan, facts: Probe) -> str:
-    count = _visible(layer, piece)
-    paced = f"fps={film.fps:g}:start_time=0,tpad=stop_mode=clone:stop={count},trim=end_frame={count}"
-    square = "scale='trunc(iw*sar/2)*2':'trunc(ih/2)*2',setsar=1"
-    parts = [paced, square, *_fitting(layer, piece, film, facts), *_timed(layer, piece, film)]
-    return ",".join(parts)
-
-
-def _timed(layer: Layer, piece: Piece, film: Plan) -> list[str]:
-    """Fades by the layer's own clock, then the layer moved to its place in the piece."""
-    own_clock = f"setpts=(N+{_hidden(layer, piece)})/{film.fps:g}/TB"
-    return [own_clock, *_fading(layer, film), f"setpts=PTS+({layer.start - piece.start})/{film.fps:g}/TB"]
-
-
-def _fitting(layer: VideoLayer, piece: Piece, film: Plan, facts: Probe) -> list[str]:
-    width, height = film.width_px, film.height_px
-    if layer.fit == "none":
-        return ["format=yuv420p"]
-    if layer.fit == "contain":
-        keep = "force_original_aspect_ratio=decrease:force_divisible_by=2"
-        return [f"scale={width}:{height}:{keep}:flags=bicubic:{BT709}", "format=yuv420p"]
-    crop = f"crop='min(iw,ih*{width}/{height})':'min(ih,iw*{height}/{width})'"
-    scale = [f"scale={width}:{height}:flags=bicubic:{BT709}", "setsar=1", "format=yuv420p"]
-    smaller = (facts.width_px or 0) * (facts.height_px or 0) < width * height
-    # The zoom costs by the pixel, so it runs on the smaller of the two pictures.
-    zoom = _zoom(layer, piece)
-    return [crop, *zoom, *scale] if smaller else [crop, *scale, *zoom]
-
-
-def _zoom(layer: VideoLayer, piece: Piece) -> list[str]:
-    """A zoom with sub-pixel steps: perspective interpolates its corners, where crop and zoompan jump by pixels."""
-    if layer.zoom_to == 1:
-        return []
-    inset = f"(1-1/(1+{layer.zoom_to - 1:.6f}*(on+{_hidden(layer, piece)})/{layer.length}))/2"
-    left, right = f"W*{inset}", f"W-W*{inset}"
-    top, bottom = f"H*{inset}", f"H-H*{inset}"
-    corners = {"x0": left, "y0": top, "x1": right, "y1": top, "x2": left, "y2": bottom, "x3": right, "y3": bottom}
-    moves = ":".join(f"{name}='{value}'" for name, value in corners.items())
-    return [f"perspective={moves}:interpolation=linear:eval=frame"]
-
-
-def _fading(layer: Layer, film: Plan) -> list[str]:
-    """Opacity: fades are S-curves of the alpha plane in the service; a straight line is its close neighbour."""
-    if not (layer.fade_in or layer.fade_out or layer.opacity < 1):
-        return []
-    parts = ["format=yuva420p"]
-    if layer.opacity < 1:
-        parts.append(f"lut=a=val*{layer.opacity:.4f}")
-    if layer.fade_in:
-        parts.append(f"fade=t=in:st=0:d={_seconds(film, layer.fade_in)}:alpha=1")
-    if layer.fade_out:
-        begin = max(0, layer.length - layer.fade_out)
-        parts.append(f"fade=t=out:st={_seconds(film, begin)}:d={_seconds(film, layer.fade_out)}:alpha=1")
-    return parts
-
-
-def _text_chain(layer: TextLayer, piece: Piece, film: Plan) -> str:
-    still = f"scale={BT709},format=yuva420p,loop=loop={_visible(layer, piece) - 1}:size=1"
-    return ",".join([still, f"settb=1/{round(film.fps * 1000)}", *_timed(layer, piece, film)])
-
-
-def _anchor(layer: Layer, film: Plan, width: str | int, height: str | int) -> tuple[str, str]:
-    """Left and top edge of something of this size, as FFmpeg expressions."""
-    name = layer.position.lower()
-    across = (
-        "0" if "left" in name else f"{film.width_px}-{width}" if "right" in name else f"({film.width_px}-{width})/2"
-    )
-    down = (
-        "0" if "top" in name else f"{film.height_px}-{height}" if "bottom" in name else f"({film.height_px}-{height})/2"
-    )
-    return f"{across}+{layer.offset_x * film.width_px:.3f}", f"{down}-({layer.offset_y * film.height_px:.3f})"
-
-
-def _text_anchor(layer: TextLayer, picture: TextPicture, film: Plan) -> tuple[str, str]:
-    x, y = _anchor(layer, film, layer.width_px, layer.height_px)
-    return f"{x}+{picture.left_px}", f"{y}+{picture.top_px}"

@@ -15,14 +15,17 @@ from urllib.parse import unquote
 import httpx
 
 from providers.callbacks import body_json
+from providers.media.edit import checked
+from providers.media.material import urls
+from providers.media.merge import merged
 from providers.media.probe import probe
 from providers.media.render import render
 from providers.simulator import JSON, Call, Simulator
 
-from .schema import faults, merged
+from .schema import faults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 OWNER = "local00000"
 CDN = "cdn.shotstack.io"
@@ -210,8 +213,8 @@ class ShotstackSimulator(Simulator):
         with TemporaryDirectory(prefix="render-", dir=self.folder) as folder:
             work_dir = Path(folder)
             sources = {
-                source: self.world.fetch(source, work_dir / f"source{index}.mp4")
-                for index, source in enumerate(dict.fromkeys(_sources(edit)))
+                source: self.world.fetch(source, work_dir / f"source{index}")
+                for index, source in enumerate(dict.fromkeys(url for _, url in urls(checked(edit))))
             }
             render(edit, sources, target, work_dir=work_dir)
         return {"duration": probe(target).duration_s}
@@ -276,13 +279,6 @@ def _ok(status: int, message: str, response: JSON) -> httpx.Response:
 
 def _unknown() -> httpx.Response:
     return httpx.Response(404, json={"success": False, "message": "Not Found", "response": {}})
-
-
-def _sources(edit: JSON) -> Iterator[str]:
-    for track in edit["timeline"]["tracks"]:
-        for clip in track["clips"]:
-            if clip["asset"].get("src"):
-                yield clip["asset"]["src"]
 
 
 def _shrunk(edit: JSON) -> JSON:

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 
+from providers.media.merge import merged
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from jsonschema.exceptions import ValidationError
 
 JSON = dict[str, Any]
 SCHEMA = Path(__file__).with_name("edit.schema.json")
-PLACEHOLDER = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
@@ -31,29 +32,6 @@ def faults(edit: JSON) -> list[JSON]:
     for path in {tuple(leaf.absolute_path) for leaf in _leaves(found) if _is_number_as_text(leaf)}:
         _coerce(seen, path)
     return [{"message": fault.message, "path": fault.json_path} for fault in _validator().iter_errors(seen)]
-
-
-def merged(edit: JSON) -> JSON:
-    """The Edit with its merge fields filled in; a placeholder that is the whole value keeps its replacement's type."""
-    fields = edit.get("merge")
-    if not isinstance(fields, list):
-        return json.loads(json.dumps(edit))  # type: ignore[no-any-return]
-    values = {str(each["find"]): each["replace"] for each in fields if isinstance(each, dict) and len(each) == 2}
-    kept = {key: _filled(value, values) for key, value in edit.items() if key != "merge"}
-    return kept | {"merge": fields}
-
-
-def _filled(value: Any, values: Mapping[str, Any]) -> Any:
-    if isinstance(value, dict):
-        return {key: _filled(each, values) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_filled(each, values) for each in value]
-    if not isinstance(value, str):
-        return value
-    whole = PLACEHOLDER.fullmatch(value)
-    if whole and whole[1] in values:
-        return values[whole[1]]
-    return PLACEHOLDER.sub(lambda found: str(values.get(found[1], found[0])), value)
 
 
 @cache

@@ -16,6 +16,10 @@ BACKGROUND = "#000000"
 REFERENCE_PX = 1080
 PRIMARY_PX, PRIMARY_BOX_PX = 92, (1000, 400)
 SECONDARY_PX, SECONDARY_BOX_PX = 64, (1000, 250)
+# Of the size: the width of a letter of Open Sans (on average, in bold), and the height of a line.
+LETTER, LINE, SMALLEST_PX = 0.58, 1.2, 24
+# Letters of a line that stay empty because a word does not fit.
+LOST_AT_BREAK = 3
 # TikTok draws its caption and buttons over the bottom 288 of 1920 px; a wide frame only needs a margin.
 CLEAR_BOTTOM_TALL, CLEAR_BOTTOM_WIDE = 0.152, 0.06
 
@@ -87,7 +91,7 @@ def _videos(clips: Sequence[TemplateClip], starts: Sequence[float], parity: int)
     last = len(clips) - 1
     return [
         {
-            "asset": {"type": "video", "src": clip.src, "volume": 1},
+            "asset": {"type": "video", "src": clip.src, "volume": _volume(clips, starts, index)},
             "start": starts[index],
             "length": clip.duration_s,
             "fit": "crop",
@@ -97,6 +101,19 @@ def _videos(clips: Sequence[TemplateClip], starts: Sequence[float], parity: int)
         for index, clip in enumerate(clips)
         if index % 2 == parity
     ]
+
+
+def _volume(clips: Sequence[TemplateClip], starts: Sequence[float], index: int) -> list[dict[str, Any]] | int:
+    """Neighbours cross at equal power while they overlap: a quarter of a sine up, the other down."""
+    length_s, tweens = clips[index].duration_s, []
+    if index:
+        overlap_s = round(starts[index - 1] + clips[index - 1].duration_s - starts[index], 4)
+        tweens.append({"from": 0, "to": 1, "start": 0, "length": overlap_s, "easing": "easeOutSine"})
+    if index + 1 < len(clips):
+        begin_s = round(starts[index + 1] - starts[index], 4)
+        fall = {"start": begin_s, "length": round(length_s - begin_s, 4), "easing": "easeInSine"}
+        tweens.append({"from": 1, "to": 0, **fall})
+    return tweens or 1
 
 
 def _fades(duration_s: float, *, ends: bool = False) -> dict[str, str]:
@@ -135,11 +152,12 @@ class _Layout:
         place: tuple[float, str],
     ) -> dict[str, Any]:
         scale = self._scale
+        size = round(_fitting(text, font[0], box_px) * scale)
         return {
             "asset": {
                 "type": "rich-text",
                 "text": text,
-                "font": {"family": "Open Sans", "size": round(font[0] * scale), "weight": font[1], "color": "#FFFFFF"},
+                "font": {"family": "Open Sans", "size": size, "weight": font[1], "color": "#FFFFFF"},
                 "stroke": {"width": round(2 * scale, 2), "color": "#000000", "opacity": 0.35},
                 "shadow": {
                     "offsetX": 0,
@@ -158,3 +176,13 @@ class _Layout:
             "offset": {"x": 0, "y": round(place[0], 4)},
             "transition": _fades(times_s[1] - 1),
         }
+
+
+def _fitting(text: str, size_px: int, box_px: tuple[int, int]) -> int:
+    """A size at which the text has room, since the service cuts off what has none."""
+    while size_px > SMALLEST_PX:
+        a_line = int(box_px[0] / (size_px * LETTER))
+        if len(text) <= (a_line - LOST_AT_BREAK) * int(box_px[1] / (size_px * LINE)):
+            break
+        size_px -= 2
+    return size_px

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 
-from providers.media.timeline import plan
+from providers.media.edit import checked
+from providers.media.text import FontBook, RichTextAsset, stills
+from providers.media.timing import Placed, place
 from providers.shotstack.schema import SCHEMA
 from providers.shotstack.template import TemplateClip, clip_starts, standard_edit
 
@@ -14,6 +18,10 @@ TALL: dict[str, Any] = {"width_px": 1080, "height_px": 1920}
 
 def _clips(count: int, duration_s: float = 8.0) -> list[TemplateClip]:
     return [TemplateClip(f"https://clips.test/{i}.mp4", duration_s, f"Header {i}", "candle") for i in range(count)]
+
+
+def _placed(edit: dict[str, Any]) -> tuple[Placed, ...]:
+    return place(checked(edit).timeline, lambda clip, path: 0.0)
 
 
 def _of_type(edit: dict[str, Any], kind: str) -> list[dict[str, Any]]:
@@ -33,6 +41,14 @@ def test_it_works() -> None:
     assert edit["callback"] == "https://api.test/hook"
 
 
+def test_neighbours_cross_at_equal_power_and_the_ends_stay_loud() -> None:
+    volumes = [clip["asset"]["volume"] for clip in _of_type(standard_edit(_clips(3), **TALL), "video")]
+    rise = {"from": 0, "to": 1, "start": 0, "length": 1.5, "easing": "easeOutSine"}
+    fall = {"from": 1, "to": 0, "start": 6.5, "length": 1.5, "easing": "easeInSine"}
+    assert volumes == [[fall], [rise, fall], [rise]]
+    assert _of_type(standard_edit(_clips(1), **TALL), "video")[0]["asset"]["volume"] == 1
+
+
 def test_the_texts_follow_their_clip() -> None:
     texts = _of_type(standard_edit(_clips(2), **TALL), "rich-text")
     assert [(text["start"], text["length"]) for text in texts] == [(0.5, 5.0), (0.5, 5.0), (7.0, 5.0), (7.0, 5.0)]
@@ -45,7 +61,7 @@ def test_the_texts_follow_their_clip() -> None:
 
 @pytest.mark.parametrize(("count", "length_s"), [(1, 8.0), (2, 14.5), (12, 79.5)])
 def test_the_film_is_as_long_as_the_clips_less_their_overlaps(count: int, length_s: float) -> None:
-    assert plan(standard_edit(_clips(count), **TALL)).duration_s == pytest.approx(length_s)
+    assert max(clip.end_s for clip in _placed(standard_edit(_clips(count), **TALL))) == pytest.approx(length_s)
 
 
 @pytest.mark.parametrize("durations_s", [[8, 8, 8], [4, 8, 2], [1, 1, 1, 1], [5.04, 7.96, 10], [0.5, 30, 0.5]])
@@ -57,7 +73,8 @@ def test_other_lengths_leave_no_gap_and_never_show_three_clips(durations_s: list
         if index >= 2:
             assert starts[index] >= ends[index - 2]
     clips = [TemplateClip(f"https://clips.test/{i}.mp4", d, "a", "b") for i, d in enumerate(durations_s)]
-    plan(standard_edit(clips, **TALL))
+    for track in standard_edit(clips, **TALL)["timeline"]["tracks"]:
+        assert all(a["start"] + a["length"] <= b["start"] + 0.001 for a, b in pairwise(track["clips"]))
 
 
 @pytest.mark.parametrize("size", [(1080, 1920), (1920, 1080), (1080, 1080), (720, 1280)])
@@ -73,6 +90,20 @@ def test_texts_end_above_the_buttons() -> None:
     for text in _of_type(standard_edit(_clips(1), **TALL), "rich-text"):
         assert text["position"] == "bottom"
         assert text["offset"]["y"] * 1920 >= 288
+
+
+@pytest.mark.parametrize("length", [10, 60, 200, 400])
+def test_a_long_text_is_set_smaller_so_that_all_of_it_is_there(length: int) -> None:
+    text = ("a moon that slowly orders one more cheeseburger " * 10)[:length].strip()
+    clip = _of_type(standard_edit([TemplateClip("https://clips.test/0.mp4", 8, text)], **TALL), "rich-text")[0]
+    asset = RichTextAsset.model_validate(clip["asset"])
+    box = (clip["width"], clip["height"])
+    whole, taller = (
+        stills(asset, frame_px=(1080, 1920), box_px=(box[0], box[1] * factor), length_s=1, fonts=FontBook())[0].picture
+        for factor in (1, 5)
+    )
+    ink, all_of_it = (int((np.asarray(each.getchannel("A")) > 200).sum()) for each in (whole, taller))
+    assert ink == pytest.approx(all_of_it, rel=0.02)
 
 
 def test_an_empty_text_leaves_no_clip() -> None:
