@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from myloware.kernel.child import bound
 from myloware.kernel.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class _Child:
         program = self.program
         self._started_at, self._revive_at = time.monotonic(), None
         self._process = subprocess.Popen(
-            _wrapped(program),
+            _bound(program),
             env={**os.environ, **program.env},
             cwd=program.cwd,
             stdin=subprocess.DEVNULL,
@@ -230,11 +230,10 @@ class _Child:
             self._say(self.program.name, line.decode(errors="replace").rstrip())
 
 
-def _wrapped(program: Program) -> list[str]:
+def _bound(program: Program) -> list[str]:
     account = program.account
-    user = (str(account.uid), str(account.gid)) if account else ("-1", "-1")
-    wrapper = [sys.executable, "-I", "-S", str(Path(__file__).with_name("child.py"))]
-    return [*wrapper, str(os.getpid()), str(int(program.stop_signals[0])), *user, *program.argv]
+    uid, gid = (account.uid, account.gid) if account else (-1, -1)
+    return bound(list(program.argv), program.stop_signals[0], uid=uid, gid=gid)
 
 
 def _end(tier: list[_Child]) -> None:

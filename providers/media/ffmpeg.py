@@ -9,23 +9,28 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import select
 import signal
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
 import imageio_ffmpeg
 
+from myloware.kernel.child import bound
 from myloware.kernel.errors import MediaError
 
 logger = logging.getLogger(__name__)
 
 STDERR_TAIL_BYTES = 4000
+# How often FFmpeg reports, and how often somebody may say that it is to end.
+PERIOD_S = 0.5
 
 # Threads share a frame, slice by slice, and their number is fixed: every machine makes the same film.
 X264_THREADS = 4
@@ -37,6 +42,19 @@ ENVIRONMENT = {"MALLOC_PERTURB_": "1"}
 BITEXACT = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact", "-map_metadata", "-1")
 
 Progress = Callable[[float], None]
+Check = Callable[[], None]
+
+_check: ContextVar[Check] = ContextVar("check", default=lambda: None)
+
+
+@contextlib.contextmanager
+def interruptible(check: Check) -> Iterator[None]:
+    """Calls ``check`` twice a second while FFmpeg works in this context: when it raises, FFmpeg is killed."""
+    token = _check.set(check)
+    try:
+        yield
+    finally:
+        _check.reset(token)
 
 
 def run(
@@ -50,7 +68,7 @@ def run(
 
     ``frames`` are written to its standard input one after the other; ``on_progress`` is called in this thread with the
     seconds of output made so far (not together with ``frames``). The process group is killed at the deadline and
-    whenever this function is left early.
+    whenever this function is left early, because ``on_progress`` raises, say; on Linux also when this process dies.
 
     Raises MediaError with FFmpeg's last lines when it fails or takes longer than ``timeout_s``.
     """
@@ -116,8 +134,9 @@ def aac(*, bitrate_kbps: int = 192) -> list[str]:
 def _process(args: Sequence[str], log: IO[bytes], *, reads_frames: bool) -> Iterator[subprocess.Popen[bytes]]:
     # -nostdin only stops FFmpeg from reading keys; "-i pipe:0" still reads the frames.
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-nostats", "-y"]
+    command += ["-progress", "pipe:1", "-stats_period", str(PERIOD_S), *args]
     process = subprocess.Popen(
-        [*command, "-progress", "pipe:1", "-stats_period", "0.5", *args],
+        bound(command, signal.SIGKILL),
         stdin=subprocess.PIPE if reads_frames else subprocess.DEVNULL,
         stdout=subprocess.DEVNULL if reads_frames else subprocess.PIPE,
         stderr=log,
@@ -163,16 +182,30 @@ def _feed(process: subprocess.Popen[bytes], frames: Iterable[bytes]) -> None:
     # FFmpeg closes the pipe early when it fails; its exit status tells why.
     with contextlib.suppress(BrokenPipeError):
         for frame in frames:
+            _check.get()()
             process.stdin.write(frame)
         process.stdin.close()
 
 
 def _follow(process: subprocess.Popen[bytes], on_progress: Progress | None) -> None:
     assert process.stdout is not None  # noqa: S101 - opened as a pipe without frames
-    for line in process.stdout:
-        key, _, value = line.decode("ascii", "replace").strip().partition("=")
+    for line in _lines(process.stdout):
+        _check.get()()
+        key, _, value = line.decode("ascii", "replace").partition("=")
         if on_progress is not None and key == "out_time_us" and value.isdigit():
             on_progress(int(value) / 1_000_000)
+
+
+def _lines(pipe: IO[bytes]) -> Iterator[bytes]:
+    """What FFmpeg writes, line by line; empty ones while it hangs, as it does on a source that does not come."""
+    watched, rest, ended = select.poll(), b"", False
+    watched.register(pipe, select.POLLIN)
+    while not ended:
+        ready = watched.poll(PERIOD_S * 1000)
+        block = os.read(pipe.fileno(), 65536) if ready else b""
+        ended = bool(ready) and not block
+        *lines, rest = (rest + block).split(b"\n")
+        yield from lines or [b""]
 
 
 def _tail(log: IO[bytes]) -> str:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -68,3 +71,58 @@ def test_an_output_appears_complete_or_not_at_all(tmp_path: Path) -> None:
         ffmpeg.write(["-i", "nowhere.mp4"], target, timeout_s=10)
     assert target.read_bytes() == b"the film before"
     assert list(tmp_path.iterdir()) == [target]
+
+
+class Enough(Exception):
+    """Somebody does not want it any more."""
+
+
+def _enough(after_s: float) -> Callable[[], None]:
+    end = time.monotonic() + after_s
+
+    def check() -> None:
+        if time.monotonic() > end:
+            raise Enough
+
+    return check
+
+
+def test_it_is_killed_soon_after_nobody_wants_it_though_it_makes_nothing(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "never")
+    stuck = ["-i", str(tmp_path / "never"), "-f", "null", "-"]
+    started = time.monotonic()
+    with pytest.raises(Enough), ffmpeg.interruptible(_enough(0.2)):
+        ffmpeg.run(stuck, timeout_s=30)
+    assert time.monotonic() - started < 2
+    assert _children() == []
+
+
+def test_nothing_is_interrupted_outside_of_the_context() -> None:
+    with ffmpeg.interruptible(_enough(0)):
+        pass
+    ffmpeg.run(["-f", "lavfi", "-i", "color=s=64x64:d=0.1", "-f", "null", "-"], timeout_s=10)
+
+
+def test_it_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
+    target = str(tmp_path / "endless.mkv")
+    starter = f"from providers.media import ffmpeg; ffmpeg.run({[*ENDLESS[:-3], target]!r}, timeout_s=60)"
+    parent = subprocess.Popen([sys.executable, "-c", starter])
+    child = _using(target)
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 3
+    while psutil.pid_exists(child.pid) and child.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _using(path: str) -> psutil.Process:
+    """The FFmpeg that has a path on its command line."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for each in psutil.process_iter(["cmdline"]):
+            command = each.info["cmdline"] or [""]
+            if path in command and "ffmpeg" in command[0]:
+                return each
+        time.sleep(0.02)
+    raise AssertionError("FFmpeg did not start")

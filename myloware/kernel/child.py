@@ -13,11 +13,17 @@ import sys
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 
-def become(parent: int, death_signal: int, uid: int, gid: int, command: list[str]) -> None:
-    """Replaces this process by ``command`` under ``uid`` and ``gid`` (-1: unchanged).
+def bound(command: list[str], death_signal: int, *, uid: int = -1, gid: int = -1) -> list[str]:
+    """The command line that runs ``command`` under ``uid`` and ``gid`` (-1: unchanged) as long as its parent lives.
 
-    On Linux the kernel sends ``death_signal`` when the *thread* that started us ends.
+    On Linux the kernel sends ``death_signal`` when the *thread* that started it ends.
     """
+    numbers = (os.getpid(), int(death_signal), uid, gid)
+    return [sys.executable, "-I", "-S", __file__, *map(str, numbers), *command]
+
+
+def become(parent: int, death_signal: int, uid: int, gid: int, command: list[str]) -> None:
+    """Replaces this process by ``command``."""
     if uid >= 0:
         os.setgroups([])
         os.setgid(gid)
@@ -30,7 +36,7 @@ def become(parent: int, death_signal: int, uid: int, gid: int, command: list[str
         # After the change of user, which clears it.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, death_signal)
     if os.getppid() != parent:
-        sys.exit("the supervisor has ended")
+        sys.exit("the parent has ended")
     os.execv(command[0], command)
 
 
