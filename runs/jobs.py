@@ -27,6 +27,7 @@ from myloware.kernel.errors import (
     ProviderUnavailable,
     RateLimited,
 )
+from myloware.kernel.lease import kept
 from providers import registry
 from providers.base import ClipOrder, Order, PublishOrder, RenderOrder, Report, State
 from providers.media.normalise import normalise
@@ -34,7 +35,6 @@ from providers.media.poster import poster
 from providers.media.probe import probe
 
 from . import dispatch, family, money, services, store
-from .lease import kept
 from .models import ProviderJob, Run, Step
 from .schemas import BUDGET, PublishDraft
 from .states import ACTIVE_RUN, IN_FLIGHT_JOB, OPEN_JOB, JobStatus, RunStatus, StepStatus, before
@@ -111,7 +111,7 @@ def submit_ready(run_id: UUID | str, kind: str) -> None:
     """
     taken = True
     while taken and (job := _take(run_id, kind)):
-        with kept(partial(_extend, job)):
+        with kept(partial(_extend, job), settings.RUNS.lease_s):
             taken = _submit(job)
 
 
@@ -266,7 +266,7 @@ def refresh(job_id: UUID | str) -> None:
     """Asks the provider about a job and keeps what it finished; a second caller at the same time does nothing."""
     job = _hold(job_id)
     if job is not None:
-        with kept(partial(_extend, job)):
+        with kept(partial(_extend, job), settings.RUNS.lease_s):
             _refresh(job)
 
 

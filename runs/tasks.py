@@ -13,12 +13,12 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from myloware.kernel.errors import BudgetExceeded, MylowareError
+from myloware.kernel.lease import kept
 from myloware.kernel.logging import log_context
 from personas.registry import PERSONAS
 
 from . import crew, jobs, services, sweeps
 from .dispatch import due, enqueue_task, relay
-from .lease import kept
 
 if TYPE_CHECKING:
     from .models import Step
@@ -32,7 +32,7 @@ def _stage(run_id: str, step_id: str) -> str:
         if step is None:
             return "nothing to claim"
         try:
-            with kept(lambda: services.heartbeat(step)):
+            with kept(lambda: services.heartbeat(step), settings.RUNS.lease_s):
                 output = _perform(step)
         except BudgetExceeded as error:
             return "waits for money" if services.ask_for_money(step, error) else "taken over"

@@ -7,7 +7,6 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from django.conf import settings
 from django.db import Error, connection
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def kept(extend: Callable[[], bool]) -> Iterator[None]:
+def kept(extend: Callable[[], bool], lease_s: float) -> Iterator[None]:
     """Calls ``extend`` three times within each lease while the work goes on, and ends when it says that it is lost.
 
     A killed process stops beating, so its work is somebody else's within ``lease_s`` seconds, however long it may take.
@@ -25,7 +24,7 @@ def kept(extend: Callable[[], bool]) -> Iterator[None]:
     stop = threading.Event()
 
     def beat() -> None:
-        while not stop.wait(settings.RUNS.lease_s / 3) and _patiently(extend):
+        while not stop.wait(lease_s / 3) and patiently(extend):
             pass
         connection.close()
 
@@ -38,8 +37,9 @@ def kept(extend: Callable[[], bool]) -> Iterator[None]:
         thread.join()
 
 
-def _patiently(extend: Callable[[], bool]) -> bool:
-    """A database that is away for a moment does not end a lease: the next beat may come in time."""
+def patiently(extend: Callable[[], bool]) -> bool:
+    """What ``extend`` says; True while the database is away, for that does not end a lease: the next beat may come
+    in time."""
     try:
         return extend()
     except Error as error:
