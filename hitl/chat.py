@@ -10,7 +10,6 @@ from django.db import connection
 
 from myloware.kernel.errors import RateLimited
 from personas import checkpoints
-from personas.brendan.chat import Reply, converse
 from personas.llm import chat_model
 from runs.api import find_project, parse
 from runs.crew import conninfo
@@ -22,6 +21,8 @@ from .office import UserOffice
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from personas.brendan.chat import Reply
+
 # Namespace of our advisory locks, so that no other use of them can meet the same key.
 _LOCKS = 0x4252
 
@@ -32,6 +33,9 @@ def talk(message: str, *, user_id: str, project: str | None = None, options: dic
     ``user_id`` must come from whoever authenticated the person. Raises ``NotFound`` for an unknown project,
     ``UnprocessableInput`` for impossible options, ``RateLimited`` while the user's last message is being answered.
     """
+    # LangChain takes a second and 40 MB to load: only a process that talks pays for it.
+    from personas.brendan.chat import converse
+
     wanted = parse(RunOptions, options or {})
     if project:
         find_project(project)

@@ -23,6 +23,8 @@ from urllib.parse import parse_qs
 
 import httpx
 
+from myloware.kernel.memory import give_back
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
@@ -156,6 +158,7 @@ class Simulator:
             self.save(job | {"state": "running"})
             job = self._worked(job)
             self.save(job)
+            give_back()
         return job
 
     def _worked(self, job: JSON) -> JSON:

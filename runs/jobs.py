@@ -30,9 +30,6 @@ from myloware.kernel.errors import (
 from myloware.kernel.lease import kept
 from providers import registry
 from providers.base import ClipOrder, Order, PublishOrder, RenderOrder, Report, State
-from providers.media.normalise import normalise
-from providers.media.poster import poster
-from providers.media.probe import probe
 
 from . import dispatch, family, money, services, store
 from .models import ProviderJob, Run, Step
@@ -360,6 +357,9 @@ def _collect(job: ProviderJob, report: Report) -> None:
 
 
 def _clip(job: ProviderJob, report: Report, folder: Path) -> list[dict[str, Any]]:
+    # PyAV and Pillow are loaded by who looks at media.
+    from providers.media.probe import probe
+
     source = registry.download(job.provider, report.urls, folder / "clip.mp4")
     seen = probe(source)
     stored = store.keep(source)
@@ -375,6 +375,9 @@ def _clip(job: ProviderJob, report: Report, folder: Path) -> list[dict[str, Any]
 
 
 def _film(job: ProviderJob, report: Report, folder: Path) -> list[dict[str, Any]]:
+    from providers.media.normalise import normalise
+    from providers.media.poster import poster
+
     source = registry.download(job.provider, report.urls, folder / "render.mp4")
     size = job.run.payload.specs.resolution
     normalised = normalise(source, folder / "film.mp4", width_px=size.width, height_px=size.height, fps=size.fps)

@@ -13,7 +13,6 @@ from myloware.kernel.errors import ProviderRefused
 from myloware.kernel.signing import same
 from providers.base import Checkup, Event, PublishOrder, Report, SignatureStatus, State, Submission
 from providers.callbacks import age_status, body_json
-from providers.media.probe import probe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -118,7 +117,7 @@ class UploadPostAdapter:
                 f"TikTok does not allow '{order.profile}' the privacy {order.privacy}, only {', '.join(levels)}."
             )
         limit_s = allowed.max_video_post_duration_sec
-        if limit_s and isinstance(order.video, Path) and probe(order.video).duration_s > limit_s:
+        if limit_s and isinstance(order.video, Path) and _duration_s(order.video) > limit_s:
             raise ProviderRefused(f"The TikTok account of '{order.profile}' takes films of {limit_s} s at most.")
 
     def status(self, external_id: str) -> Report:
@@ -238,3 +237,10 @@ def _platform_fields(order: PublishOrder, caption: str) -> dict[str, Any]:
     if order.platform == "youtube":
         return {"description": caption, "tags[]": list(order.tags), "containsSyntheticMedia": made_by_ai}
     return {"media_type": "REELS", "is_ai_generated": made_by_ai}
+
+
+def _duration_s(film: Path) -> float:
+    # PyAV is loaded by who looks at media.
+    from providers.media.probe import probe
+
+    return probe(film).duration_s
