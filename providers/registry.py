@@ -20,12 +20,13 @@ from myloware.kernel.errors import NotFound, ProviderRefused
 
 from . import callbacks
 from .dial import Dial
+from .handlers import InProcessTransport
 from .http import Client, Service
 from .kieai import adapter as kieai
 from .kieai.adapter import KieaiAdapter
 from .shared import Shared
 from .shotstack.adapter import ShotstackAdapter
-from .simulator import NextDoorTransport, Simulator, SimulatorTransport, World
+from .simulator import NextDoorTransport, Simulator, World
 from .transports import PacedTransport, PublicTransport
 from .uploadpost.adapter import UploadPostAdapter
 
@@ -187,7 +188,7 @@ def _transport(name: str) -> httpx.BaseTransport:
         return PacedTransport(PublicTransport(), name=name, rate=entry(name).rate, storage=_counts())
     if mode(name) == "local":
         return NextDoorTransport(settings.PROVIDERS.simulators_url)
-    return SimulatorTransport(simulators(tiny=True)[name])
+    return InProcessTransport(simulators(tiny=True)[name])
 
 
 def _counts() -> RedisStorage:

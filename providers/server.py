@@ -42,7 +42,8 @@ class SimulatorServer:
         request = await _request(scope, receive)
         response = await asyncio.to_thread(self.handle, request)
         await send({"type": "http.response.start", "status": response.status_code, "headers": response.headers.raw})
-        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.content})
+        body = b"" if request.method == "HEAD" else await asyncio.to_thread(response.read)
+        await send({"type": "http.response.body", "body": body})
 
     def handle(self, request: httpx.Request) -> httpx.Response:
         """Answers one request."""

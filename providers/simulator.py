@@ -25,6 +25,8 @@ import httpx
 
 from myloware.kernel.memory import give_back
 
+from .handlers import Handlers, video
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
@@ -65,7 +67,7 @@ class Call:
     headers: Mapping[str, str]
 
 
-class Simulator:
+class Simulator(Handlers):
     """One service. A subclass lists its routes, and says in ``work`` what is done with an accepted job."""
 
     name: ClassVar[str]
@@ -86,10 +88,6 @@ class Simulator:
         self.folder = world.state_dir / self.name
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def routes(self) -> dict[str, Callable[..., httpx.Response]]:
-        """``"METHOD /path/<pattern>"`` (or ``ANY``) -> handler(request, **named groups)."""
-        raise NotImplementedError
-
     def work(self, job: JSON) -> JSON:
         """Does the job and returns its final fields; an exception is a failed job."""
         raise NotImplementedError
@@ -103,26 +101,9 @@ class Simulator:
         return self.world.dial.takes(self.name, fault)
 
     def handle(self, request: httpx.Request) -> httpx.Response:
-        """Answers one request."""
-        found = self._route(request)
-        if found is None:
-            return httpx.Response(404, json={"message": "Not Found"})
-        handler, groups = found
-        answer = handler(request, **groups)
+        answer = super().handle(request)
         lost = request.method == "POST" and answer.is_success and self.goes_wrong("lost_answer")
         return httpx.Response(502) if lost else answer
-
-    def knows(self, request: httpx.Request) -> bool:
-        """Whether one of the routes is meant."""
-        return self._route(request) is not None
-
-    def _route(self, request: httpx.Request) -> tuple[Callable[..., httpx.Response], dict[str, Any]] | None:
-        for route, handler in self.routes().items():
-            method, pattern = route.split(" ", 1)
-            match = re.fullmatch(pattern, request.url.path)
-            if match and method in {request.method, "ANY"}:
-                return handler, match.groupdict()
-        return None
 
     # --- Jobs
 
@@ -224,34 +205,13 @@ class Simulator:
 
     def video(self, request: httpx.Request, job_id: str) -> httpx.Response:
         """A job's MP4, whole or the byte range that is asked for."""
-        file = self.path(f"{job_id}.mp4")
-        if not file.is_file():
-            return httpx.Response(404, json={"message": "Not Found"})
-        content = file.read_bytes()
-        headers = {"Content-Type": "video/mp4", "Accept-Ranges": "bytes"}
-        match = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("Range", ""))
-        if not match or int(match[1]) >= len(content):
-            return httpx.Response(200, content=content, headers=headers)
-        first, last = int(match[1]), min(int(match[2] or len(content) - 1), len(content) - 1)
-        headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
-        return httpx.Response(206, content=content[first : last + 1], headers=headers)
+        return video(request, self.path(f"{job_id}.mp4"))
 
 
 @cache
 def _caller() -> httpx.Client:
     """Sends all callbacks: a client loads the machine's certificates when it is made, which takes a while."""
     return httpx.Client(timeout=CALLBACK_TIMEOUT_S)
-
-
-class SimulatorTransport(httpx.BaseTransport):
-    """Hosts a simulator in this process."""
-
-    def __init__(self, simulator: Simulator) -> None:
-        self.simulator = simulator
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.read()
-        return self.simulator.handle(request)
 
 
 class NextDoorTransport(httpx.HTTPTransport):

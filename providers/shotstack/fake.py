@@ -6,7 +6,6 @@ import json
 import re
 import time
 import uuid
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,24 +14,17 @@ from urllib.parse import unquote
 import httpx
 
 from providers.callbacks import body_json
-from providers.media.edit import checked
-from providers.media.material import urls
-from providers.media.merge import merged
-from providers.media.probe import probe
-from providers.media.render import render
 from providers.simulator import JSON, Call, Simulator
 
-from .schema import faults
+from .api import CDN, EDIT, OUTPUT, OWNER, EditApi, ok, render_event, shown, stamp, unknown
+from .schema import sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-OWNER = "local00000"
-CDN = "cdn.shotstack.io"
-OUTPUT = {version: f"shotstack-api-{version}-output.s3-ap-southeast-2.amazonaws.com" for version in ("v1", "stage")}
+    from providers.simulator import World
+
 TINY_PX = 160
-
-
 # What a render goes through. A fast machine is in none of them long enough to be seen, unless the dial says so.
 STAGES = ("queued", "fetching", "preprocessing", "rendering", "generating", "saving")
 KEPT_S = 24 * 3600
@@ -56,20 +48,21 @@ class ShotstackSimulator(Simulator):
         "expired": "the file of the render is gone, as after 24 hours; its copy is there",
     }
 
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.api = EditApi(self)
+
     def routes(self) -> dict[str, Callable[..., httpx.Response]]:
-        edit, version = "/edit/(?P<version>v1|stage)", "(v1|stage)"
-        return {
-            f"POST {edit}/render": self.render,
-            rf"GET {edit}/render/(?P<job_id>[0-9a-f-]+)": self.status,
-            f"POST {edit}/templates": self.make_template,
-            f"GET {edit}/templates": self.templates,
-            rf"GET {edit}/templates/(?P<key>[0-9a-f-]+)": self.template,
-            rf"PUT {edit}/templates/(?P<key>[0-9a-f-]+)": self.change_template,
-            rf"DELETE {edit}/templates/(?P<key>[0-9a-f-]+)": self.drop_template,
-            f"POST {edit}/templates/render": self.render_template,
-            rf"GET {edit}/probe/(?P<source>.+)": self.probe,
+        version = "(v1|stage)"
+        return self.api.routes() | {
+            f"POST {EDIT}/templates": self.make_template,
+            f"GET {EDIT}/templates": self.templates,
+            rf"GET {EDIT}/templates/(?P<key>[0-9a-f-]+)": self.template,
+            rf"PUT {EDIT}/templates/(?P<key>[0-9a-f-]+)": self.change_template,
+            rf"DELETE {EDIT}/templates/(?P<key>[0-9a-f-]+)": self.drop_template,
+            f"POST {EDIT}/templates/render": self.render_template,
+            rf"GET {EDIT}/probe/(?P<source>.+)": self.probe,
             rf"GET /serve/{version}/assets/render/(?P<job_id>[0-9a-f-]+)": self.assets,
-            rf"GET /au/{version}/{OWNER}/(?P<job_id>[0-9a-f-]+)\.mp4": self.copy,
             rf"GET /{OWNER}/(?P<job_id>[0-9a-f-]+)\.mp4": self.output,
         }
 
@@ -85,41 +78,15 @@ class ShotstackSimulator(Simulator):
             return httpx.Response(500, json={"success": False, "message": "Internal Server Error"})
         return super().handle(request)
 
-    def render(self, request: httpx.Request, version: str) -> httpx.Response:
-        return self._queued(body_json(request.content), version)
+    # --- Renders
 
-    def _queued(self, edit: JSON, version: str) -> httpx.Response:
-        wrong = faults(edit)
-        if wrong:
-            details = {"error": "ValidationError", "details": wrong[:10]}
-            return httpx.Response(400, json={"success": False, "message": "Bad Request", "response": details})
+    def queue(self, edit: JSON, version: str) -> JSON:
         left = len(STAGES) if self.goes_wrong("slow") else 0
-        filled = {key: value for key, value in merged(edit).items() if key != "merge"}
-        job = self.accept(edit=filled, version=version, stages_left=left, fails=self.goes_wrong("fails"))
-        return _ok(201, "Created", {"message": "Render Successfully Queued", "id": _shown(job["id"])})
+        return self.accept(edit=edit, version=version, stages_left=left, fails=self.goes_wrong("fails"))
 
-    def status(self, request: httpx.Request, version: str, job_id: str) -> httpx.Response:
-        job = self.load(job_id.replace("-", ""))
-        if job is None:
-            return httpx.Response(404, json={"success": False, "message": "Not Found", "response": {}})
-        ended, state = job.get("ended", time.time()), self._state(job)
-        response = {
-            "id": _shown(job["id"]),
-            "owner": OWNER,
-            "plan": "basic",
-            "status": state,
-            "error": job.get("error", "") if state == "failed" else "",
-            "duration": job.get("duration"),
-            "renderTime": round((ended - job["created"]) * 1000, 1),
-            "url": _url(job) if state == "done" else None,
-            "poster": None,
-            "thumbnail": None,
-            "created": _stamp(job["created"]),
-            "updated": _stamp(ended),
-        }
-        if request.url.params.get("data", "true") == "true":
-            response["data"] = job["edit"]
-        return _ok(200, "OK", response)
+    def find(self, job_id: str) -> JSON | None:
+        job = self.load(job_id)
+        return job and job | {"state": self._state(job)}
 
     def _state(self, job: JSON) -> str:
         left = job.get("stages_left", 0)
@@ -127,6 +94,9 @@ class ShotstackSimulator(Simulator):
             self.save(job | {"stages_left": left - 1})
             return STAGES[-left]
         return {"running": "rendering"}.get(job["state"], str(job["state"]))
+
+    def film(self, job_id: str) -> Path:
+        return self.path(f"{job_id}.mp4")
 
     # --- Templates
 
@@ -136,33 +106,35 @@ class ShotstackSimulator(Simulator):
             return httpx.Response(400, json={"success": False, "message": "Bad Request", "response": {}})
         key = str(uuid.uuid4())
         self._keep_template(key, {"name": body["name"], "template": body.get("template")})
-        return _ok(201, "Created", {"message": "Template Successfully Created", "id": key})
+        return ok(201, "Created", {"message": "Template Successfully Created", "id": key})
 
     def templates(self, request: httpx.Request, version: str) -> httpx.Response:
         found = [{"id": file.stem, "name": json.loads(file.read_text())["name"]} for file in self.folder.glob("*.edit")]
-        return _ok(200, "OK", {"owner": OWNER, "templates": found})
+        return ok(200, "OK", {"owner": OWNER, "templates": found})
 
     def template(self, request: httpx.Request, version: str, key: str) -> httpx.Response:
         found = self._template(key)
-        return _ok(200, "OK", {"id": key, "owner": OWNER, **found}) if found else _unknown()
+        return ok(200, "OK", {"id": key, "owner": OWNER, **found}) if found else unknown()
 
     def change_template(self, request: httpx.Request, version: str, key: str) -> httpx.Response:
         found = self._template(key)
         if not found:
-            return _unknown()
+            return unknown()
         self._keep_template(key, found | body_json(request.content))
-        return _ok(200, "OK", {"message": "Template Successfully Updated", "id": key})
+        return ok(200, "OK", {"message": "Template Successfully Updated", "id": key})
 
     def drop_template(self, request: httpx.Request, version: str, key: str) -> httpx.Response:
         if not self._template(key):
-            return _unknown()
+            return unknown()
         self.path(f"{key}.edit").unlink()
         return httpx.Response(204)
 
     def render_template(self, request: httpx.Request, version: str) -> httpx.Response:
         body = body_json(request.content)
         found = self._template(str(body.get("id")))
-        return self._queued({**found["template"], "merge": body.get("merge", [])}, version) if found else _unknown()
+        if not found:
+            return unknown()
+        return self.api.take({**found["template"], "merge": body.get("merge", [])}, version)
 
     def _template(self, key: str) -> JSON | None:
         file = self.path(f"{key}.edit")
@@ -174,6 +146,8 @@ class ShotstackSimulator(Simulator):
     # --- Files
 
     def probe(self, request: httpx.Request, version: str, source: str) -> httpx.Response:
+        from providers.media.probe import probe
+
         with TemporaryDirectory(prefix="probe-", dir=self.folder) as folder:
             try:
                 seen = probe(self.world.fetch(unquote(source), Path(folder) / "source"))
@@ -187,7 +161,7 @@ class ShotstackSimulator(Simulator):
             "height": seen.height_px,
         }
         found = {"streams": [picture], "format": {"duration": str(seen.duration_s)}}
-        return _ok(200, "OK", {"metadata": found})
+        return ok(200, "OK", {"metadata": found})
 
     def assets(self, request: httpx.Request, job_id: str) -> httpx.Response:
         job = self.load(job_id.replace("-", ""))
@@ -200,30 +174,29 @@ class ShotstackSimulator(Simulator):
         old = job is not None and time.time() - job.get("ended", time.time()) > KEPT_S * self.world.dial.time_scale
         if old or self.goes_wrong("expired"):
             return httpx.Response(403, text="<Error><Code>AccessDenied</Code></Error>")
-        return self.copy(request, job_id)
-
-    def copy(self, request: httpx.Request, job_id: str) -> httpx.Response:
-        return self.video(request, job_id.replace("-", ""))
+        return self.api.film(request, job_id)
 
     def work(self, job: JSON) -> JSON:
         if job.get("fails"):
             raise RenderFailed(UNAVAILABLE)
+        # Only a process that renders loads what it needs for that.
+        from providers.media.render import render
+
         target = self.path(f"{job['id']}.mp4")
         edit = _shrunk(job["edit"]) if self.world.tiny else job["edit"]
         with TemporaryDirectory(prefix="render-", dir=self.folder) as folder:
             work_dir = Path(folder)
-            sources = {
+            files = {
                 source: self.world.fetch(source, work_dir / f"source{index}")
-                for index, source in enumerate(dict.fromkeys(url for _, url in urls(checked(edit))))
+                for index, source in enumerate(dict.fromkeys(sources(edit)))
             }
-            render(edit, sources, target, work_dir=work_dir)
-        return {"duration": probe(target).duration_s}
+            return {"duration": render(edit, files, target, work_dir=work_dir).duration_s}
 
     def callbacks(self, job: JSON) -> Sequence[Call]:
         url = job["edit"].get("callback")
         if not url:
             return []
-        events = [_render_event(job), *([_serve_event(job)] if job["state"] == "done" else [])]
+        events = [render_event(job), *([_serve_event(job)] if job["state"] == "done" else [])]
         if self.goes_wrong("serve_first"):
             events.reverse()
         return [Call(url, json.dumps(event).encode(), {"X-Shotstack-Event-Type": event["type"]}) for event in events]
@@ -237,20 +210,6 @@ class RenderFailed(Exception):
     """The outcome of a render that the dial lets fail."""
 
 
-def _render_event(job: JSON) -> JSON:
-    done = job["state"] == "done"
-    return {
-        "type": "edit",
-        "action": "render",
-        "id": _shown(job["id"]),
-        "owner": OWNER,
-        "status": job["state"],
-        "url": _url(job) if done else None,
-        "error": None if done else job["error"],
-        "completed": _stamp(job["ended"]),
-    }
-
-
 def _serve_event(job: JSON) -> JSON:
     asset = _asset(job)["attributes"]
     return {
@@ -262,23 +221,15 @@ def _serve_event(job: JSON) -> JSON:
         "status": "ready",
         "url": asset["url"],
         "error": None,
-        "completed": _stamp(job["ended"]),
+        "completed": stamp(job["ended"]),
     }
 
 
 def _asset(job: JSON) -> JSON:
     asset = str(uuid.uuid5(uuid.NAMESPACE_URL, job["id"]))
-    url = f"https://{CDN}/au/{job['version']}/{OWNER}/{_shown(job['id'])}.mp4"
-    fields = {"id": asset, "owner": OWNER, "region": "au", "renderId": _shown(job["id"]), "url": url, "status": "ready"}
+    url = f"https://{CDN}/au/{job['version']}/{OWNER}/{shown(job)}.mp4"
+    fields = {"id": asset, "owner": OWNER, "region": "au", "renderId": shown(job), "url": url, "status": "ready"}
     return {"type": "asset", "attributes": fields}
-
-
-def _ok(status: int, message: str, response: JSON) -> httpx.Response:
-    return httpx.Response(status, json={"success": True, "message": message, "response": response})
-
-
-def _unknown() -> httpx.Response:
-    return httpx.Response(404, json={"success": False, "message": "Not Found", "response": {}})
 
 
 def _shrunk(edit: JSON) -> JSON:
@@ -287,15 +238,3 @@ def _shrunk(edit: JSON) -> JSON:
     scale = max(1, max(size.values()) / TINY_PX)
     small = {side: int(length / scale) // 2 * 2 for side, length in size.items()}
     return {**edit, "output": {**edit["output"], "size": small}}
-
-
-def _shown(job_id: str) -> str:
-    return str(uuid.UUID(job_id))
-
-
-def _url(job: JSON) -> str:
-    return f"https://{OUTPUT[job['version']]}/{OWNER}/{_shown(job['id'])}.mp4"
-
-
-def _stamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

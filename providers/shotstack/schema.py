@@ -34,6 +34,15 @@ def faults(edit: JSON) -> list[JSON]:
     return [{"message": fault.message, "path": fault.json_path} for fault in _validator().iter_errors(seen)]
 
 
+def sources(edit: Any) -> Iterator[str]:
+    """Every file that an Edit names, in whatever place; some more than once."""
+    values = edit.values() if isinstance(edit, dict) else edit if isinstance(edit, list) else ()
+    for value in values:
+        yield from sources(value)
+    if isinstance(edit, dict) and isinstance(edit.get("src"), str):
+        yield edit["src"]
+
+
 @cache
 def _validator() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
