@@ -11,6 +11,7 @@ from django.utils import timezone
 from myloware.kernel.errors import Conflict
 
 from . import registry
+from .inbox import PATIENCE
 from .models import WebhookEvent
 from .signals import provider_reported
 
@@ -18,8 +19,6 @@ log = logging.getLogger(__name__)
 
 Status = WebhookEvent.Status
 OPEN = (Status.RECEIVED, Status.FAILED)
-# A wake-up that was sent when the event came needs no second one before.
-PATIENCE = timedelta(seconds=10)
 BATCH = 200
 # A vendor repeats a delivery for an hour at most; a payload is of use to a person for two weeks.
 DEDUPE = timedelta(hours=24)
