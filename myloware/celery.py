@@ -15,7 +15,7 @@ app.autodiscover_tasks()
 
 
 @worker_process_init.connect
-def _keep_connections(**_: object) -> None:
+def keep_connections(**_: object) -> None:
     """A worker's process does one task after the other and need not connect to the database anew for each."""
     from django.db import connections
 

@@ -88,7 +88,9 @@ def example() -> str:
         lines.append(f"# --- {(group.__doc__ or group.__name__).strip().splitlines()[0]}")
         for name, field in group.model_fields.items():
             variable = str(field.validation_alias or name).upper()
-            lines += [f"# {field.description}", f"#{variable}={_default_text(field.get_default())}"]
+            # What depends on the machine is left out.
+            default = None if field.default_factory else field.default
+            lines += [f"# {field.description}", f"#{variable}={_default_text(default)}"]
         lines.append("")
     return "\n".join(lines)
 

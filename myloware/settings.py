@@ -148,7 +148,8 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "runs"
-CELERY_TASK_ROUTES = {"media.*": {"queue": "media"}}
+# Who renders does nothing else, for that takes all cores and minutes (myloware/renderer.py).
+CELERY_TASK_ROUTES = {"media.render": {"queue": "renders"}, "media.*": {"queue": "media"}}
 CELERY_BEAT_SCHEDULER = "myloware.beat:Scheduler"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_SEND_TASK_EVENTS = True

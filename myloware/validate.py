@@ -14,7 +14,7 @@ from myloware.kernel.errors import MylowareError
 from personas.registry import PERSONAS
 from providers import registry
 from providers.base import Account
-from providers.checks import secrets, weakness
+from providers.checks import needed, weakness
 from runs.models import Project, Social
 from telegram_bot.client import Telegram
 
@@ -36,16 +36,22 @@ class Finding:
 def env() -> Iterator[Finding]:
     """Every variable of the checklist that this mode needs; never its value."""
     for name, each in registry.PROVIDERS.items():
-        mode = registry.mode(name)
-        if mode != "live":
-            yield Finding(None, f"{name} is in {mode} mode and needs no key")
-            continue
-        for variable, value in secrets(each.field):
+        for variable, value in needed(name):
             fault = weakness(value)
             yield Finding(not fault, f"{variable.upper()} {fault or 'is set'}")
+        if registry.mode(name) != "live":
+            yield Finding(None, f"{_how(name)} and needs no key")
+            continue
         own = registry.service(name).owns(registry.base_url(name))
         yield Finding(own, f"{each.field.upper()}_BASE_URL is {registry.base_url(name)}")
     yield from _platform()
+
+
+def _how(name: str) -> str:
+    """What a provider's adapter talks to, as the beginning of a sentence."""
+    if registry.renders_here(name):
+        return "films are rendered by our own workers (RENDERER=local): shotstack is not asked"
+    return f"{name} is in {registry.mode(name)} mode"
 
 
 def _platform() -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Callbacks in the admin: to read, never to change."""
+"""Callbacks and renders in the admin: to read, never to change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from myloware.kernel.admin import ReadOnly
 from myloware.kernel.errors import MylowareError
 
-from .models import WebhookEvent
+from .models import Render, WebhookEvent
 from .tasks import replay, resolve
 
 
@@ -54,3 +54,15 @@ class WebhookEventAdmin(ReadOnly[WebhookEvent]):
         with suppress(ValueError):
             text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
         return format_html("<pre>{}</pre>", text)
+
+
+@admin.register(Render)
+class RenderAdmin(ReadOnly[Render]):
+    date_hierarchy = "created_at"
+    list_display = ("created_at", "id", "status", "percent", "machine", "attempt", "losses", "reason", "error")
+    list_filter = ("status", "machine")
+    search_fields = ("id", "reference")
+
+    @admin.display(description="done")
+    def percent(self, render: Render) -> str:
+        return f"{render.progress:.0%}"

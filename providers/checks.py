@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from .registry import PROVIDERS, base_url, mode, service
+from .registry import PROVIDERS, base_url, mode, renders_here, service
 
 MIN_SECRET = 12
 PLACEHOLDER = re.compile(r"(?i)change.?me|your.?(api|key|secret)|place.?holder|example|<.*>|^(default|dummy)")
@@ -16,16 +16,15 @@ PLACEHOLDER = re.compile(r"(?i)change.?me|your.?(api|key|secret)|place.?holder|e
 
 @register()
 def check_secrets(**_: Any) -> list[CheckMessage]:
-    """providers.E001: a secret of a live provider is missing, too short, or one that everybody knows."""
+    """providers.E001: a secret that a live system needs is missing, too short, or one that everybody knows."""
     return [
         Error(
             f"{variable.upper()} {fault}.",
-            hint=f"{name} is in live mode; set it, or choose another mode.",
+            hint=f"The system is live, and {name} needs it; set it, or choose another mode.",
             id="providers.E001",
         )
-        for name, each in PROVIDERS.items()
-        if mode(name) == "live"
-        for variable, value in secrets(each.field)
+        for name in PROVIDERS
+        for variable, value in needed(name)
         if (fault := weakness(value))
     ]
 
@@ -42,6 +41,18 @@ def check_addresses(**_: Any) -> list[CheckMessage]:
         for name, each in PROVIDERS.items()
         if mode(name) == "live" and not service(name).owns(base_url(name))
     ]
+
+
+def needed(name: str) -> list[tuple[str, str]]:
+    """The secrets that a provider needs as it is set: all its own in live mode, and none in the others.
+
+    Beside live providers our own renderer needs the one in its callback URLs.
+    """
+    found = secrets(PROVIDERS[name].field)
+    if mode(name) == "live":
+        return found
+    beside_live = renders_here(name) and any(mode(other) == "live" for other in PROVIDERS)
+    return [each for each in found if each[0].endswith("_webhook_secret")] if beside_live else []
 
 
 def weakness(secret: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import os
+from typing import Literal, cast
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
 Mode = Literal["mock", "local", "live"]
+Renderer = Literal["shotstack", "local"]
 Scheme = Literal["own", "generic"]
 SCHEME = "how its webhooks are signed: its `own` way, or `generic` (X-Signature, X-Request-Id, X-Timestamp) by a relay"
 
@@ -19,8 +21,28 @@ class ProviderSettings(BaseSettings):
         "local", description="mock: instant tiny media; local: real media made here; live: the services"
     )
     kieai_mode: Mode | None = Field(None, description="mode of kie.ai alone; empty: PROVIDERS_MODE")
-    shotstack_mode: Mode | None = Field(None, description="mode of Shotstack alone; empty: PROVIDERS_MODE")
     upload_post_mode: Mode | None = Field(None, description="mode of upload-post alone; empty: PROVIDERS_MODE")
+    renderer: Renderer | None = Field(
+        None,
+        description="who renders films: shotstack, or local: our own workers; empty: local if PROVIDERS_MODE is local, "
+        "else shotstack",
+    )
+    renders_at_once: int = Field(
+        default_factory=lambda: max(1, _cores() // 4),
+        ge=1,
+        le=256,
+        description="films that one machine renders at once; empty: one for each four processor cores",
+    )
+    render_cores: int = Field(
+        default_factory=lambda known: max(1, _cores() // int(known["renders_at_once"])),
+        ge=1,
+        le=256,
+        description="processor cores for each of them; empty: all, shared out evenly",
+    )
+    render_limit_s: int = Field(3600, ge=1, le=86_400, description="hard time limit of one render here, in seconds")
+    render_spare_mb: int = Field(
+        500, ge=0, description="room that a render here must leave on the media folder's disk, in megabytes"
+    )
     simulators_url: str = Field(
         "http://127.0.0.1:8091", description="where `manage.py simulators` listens (local mode)"
     )
@@ -44,3 +66,27 @@ class ProviderSettings(BaseSettings):
     upload_post_base_url: str = Field("https://api.upload-post.com/api", description="upload-post API")
     upload_post_signing_secret: SecretStr = Field(SecretStr(""), description="upload-post webhook secret")
     upload_post_webhook_scheme: Scheme = Field("own", description=SCHEME)
+
+    @property
+    def renders_here(self) -> bool:
+        """Whether films are rendered by our own workers."""
+        return (self.renderer or ("local" if self.providers_mode == "local" else "shotstack")) == "local"
+
+    def mode(self, field: str) -> Mode:
+        """The mode of the provider whose settings begin with ``field``: its own, else the common one.
+
+        Our own renderer is local, whatever the others are.
+        """
+        if field == "shotstack" and self.renders_here:
+            return "local"
+        return cast("Mode", getattr(self, f"{field}_mode", None) or self.providers_mode)
+
+    @property
+    def asks_simulators(self) -> bool:
+        """Whether any provider is reached at `manage.py simulators`."""
+        fields = ("kieai", "upload_post") if self.renders_here else ("kieai", "shotstack", "upload_post")
+        return any(self.mode(field) == "local" for field in fields)
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1

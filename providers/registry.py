@@ -6,7 +6,7 @@ import hashlib
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -25,7 +25,8 @@ from .http import Client, Service
 from .kieai import adapter as kieai
 from .kieai.adapter import KieaiAdapter
 from .shared import Shared
-from .shotstack.adapter import ShotstackAdapter
+from .shotstack.adapter import MICROUSD_PER_MINUTE, ShotstackAdapter
+from .shotstack.api import EditApi
 from .simulator import NextDoorTransport, Simulator, World
 from .transports import PacedTransport, PublicTransport
 from .uploadpost.adapter import UploadPostAdapter
@@ -69,7 +70,11 @@ PROVIDERS: dict[str, Entry] = {
     "shotstack": Entry(
         field="shotstack",
         simulator="providers.shotstack.fake.ShotstackSimulator",
-        build=lambda client, s: ShotstackAdapter(client, webhook_secret=s.shotstack_webhook_secret.get_secret_value()),
+        build=lambda client, s: ShotstackAdapter(
+            client,
+            webhook_secret=s.shotstack_webhook_secret.get_secret_value(),
+            microusd_per_minute=0 if s.renders_here else MICROUSD_PER_MINUTE,
+        ),
         headers=lambda key: {"x-api-key": key},
         hosts=frozenset(
             {
@@ -103,8 +108,13 @@ def entry(name: str) -> Entry:
 
 
 def mode(name: str) -> Mode:
-    """The provider's own mode, else the common one."""
-    return cast("Mode", _setting(name, "mode") or settings.PROVIDERS.providers_mode)
+    """What a provider's adapter talks to."""
+    return settings.PROVIDERS.mode(entry(name).field)
+
+
+def renders_here(name: str) -> bool:
+    """Whether a provider's work is done by our own renderer."""
+    return name == "shotstack" and bool(settings.PROVIDERS.renders_here)
 
 
 def adapter(name: str) -> Adapter:
@@ -165,6 +175,16 @@ def callback_url(name: str, job: str) -> str:
     return callbacks.callback_url(settings.WEBHOOK_BASE_URL, name, job, secret=_callback_secret(name))
 
 
+def query_of(url: str) -> dict[str, str]:
+    """The fields of a URL's query."""
+    return dict(httpx.URL(url).params)
+
+
+def reference(name: str, url: str) -> str:
+    """Our job, ``<id>.<try>``, in a callback URL that we made for a provider; empty for any other."""
+    return callbacks.reference(query_of(url), name, secret=_callback_secret(name)) or ""
+
+
 def simulators(*, tiny: bool = False, beside: Mapping[str, type[Simulator]] | None = None) -> dict[str, Simulator]:
     """Every stand-in, and those of others ``beside``, in the world that the settings describe."""
     own: dict[str, type[Simulator]] = {name: import_string(each.simulator) for name, each in PROVIDERS.items()}
@@ -184,11 +204,20 @@ def _client(name: str) -> Client:
 
 
 def _transport(name: str) -> httpx.BaseTransport:
+    if renders_here(name):
+        return InProcessTransport(_renderer())
     if mode(name) == "live":
         return PacedTransport(PublicTransport(), name=name, rate=entry(name).rate, storage=_counts())
     if mode(name) == "local":
         return NextDoorTransport(settings.PROVIDERS.simulators_url)
     return InProcessTransport(simulators(tiny=True)[name])
+
+
+def _renderer() -> EditApi:
+    # It asks us where callbacks go.
+    from .renders import Rows
+
+    return EditApi(Rows())
 
 
 def _counts() -> RedisStorage:

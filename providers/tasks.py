@@ -6,11 +6,12 @@ import logging
 from datetime import timedelta
 
 from celery import shared_task
+from celery.worker import state
 from django.utils import timezone
 
 from myloware.kernel.errors import Conflict
 
-from . import registry
+from . import registry, renders
 from .inbox import PATIENCE
 from .models import WebhookEvent
 from .signals import provider_reported
@@ -81,22 +82,31 @@ def _mark(event: WebhookEvent, status: WebhookEvent.Status, *, error: str = "") 
 
 @shared_task(name="providers.sweep")
 def sweep() -> int:
-    """Applies events whose wake-up was lost, and again those whose receiver failed."""
+    """Applies events whose wake-up was lost, and again those whose receiver failed; wakes who renders."""
     due = WebhookEvent.objects.filter(status__in=OPEN, due_at__lte=timezone.now())
     ids = list(due.values_list("id", flat=True)[:BATCH])
     WebhookEvent.objects.filter(id__in=ids).update(due_at=timezone.now() + PATIENCE)
     for event_id in ids:
         apply_webhook.delay(str(event_id))
-    return len(ids)
+    return len(ids) + renders.wake()
 
 
 @shared_task(name="providers.tidy")
 def tidy() -> int:
-    """Frees the keys of yesterday's events, and deletes those that nobody will look at any more; how many."""
+    """Frees the keys of yesterday's events, and deletes what nobody will look at any more; how many rows."""
     now = timezone.now()
     WebhookEvent.objects.filter(holds_key=True, received_at__lt=now - DEDUPE).update(holds_key=False)
     settled = (Status.PROCESSED, Status.REFUSED, Status.RESOLVED)
     old, _ = WebhookEvent.objects.filter(status__in=settled, received_at__lt=now - RETENTION).delete()
     refused = WebhookEvent.objects.filter(status=Status.REFUSED).order_by("-received_at")
     surplus, _ = WebhookEvent.objects.filter(id__in=list(refused.values_list("id", flat=True)[MOST_REFUSED:])).delete()
-    return old + surplus
+    return old + surplus + renders.tidy()
+
+
+@shared_task(name="media.render")
+def render() -> str:
+    """Renders a film, if one waits and this machine has a place for it."""
+    # What renders is loaded by who does.
+    from . import rendering
+
+    return rendering.work(stopping=lambda: state.should_terminate is not None)

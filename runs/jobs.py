@@ -28,7 +28,7 @@ from myloware.kernel.errors import (
     RateLimited,
 )
 from myloware.kernel.lease import kept
-from providers import registry
+from providers import registry, renders
 from providers.base import ClipOrder, Order, PublishOrder, RenderOrder, Report, State
 
 from . import dispatch, family, money, services, store
@@ -81,6 +81,7 @@ def _intent(step: Step, kind: str, index: int, request: dict[str, Any], job: Pro
             run=step.run, step=step, kind=kind, index=index, provider=PROVIDER_OF[kind], request=request
         )
     if job.status in {JobStatus.FAILED, JobStatus.INTENT}:
+        renders.cancel([job.reference])
         job.retries += job.status == JobStatus.FAILED
         job.request, job.status, job.error, job.external_id, job.poll_at = request, JobStatus.INTENT, "", "", None
         job.save(update_fields=["request", "status", "error", "external_id", "poll_at", "retries"])
@@ -213,13 +214,15 @@ def _submitted(job: ProviderJob, external_id: str) -> None:
     now = timezone.now()
     # Whoever learns the id of this try is welcome, a worker that was given up for dead as much as a callback.
     same_try = ProviderJob.objects.filter(id=job.id, retries=job.retries)
-    same_try.filter(status__in=before(JobStatus.SUBMITTED)).update(
+    taken = same_try.filter(status__in=before(JobStatus.SUBMITTED)).update(
         status=JobStatus.SUBMITTED,
         external_id=external_id,
         submitted_at=now,
         lease_until=None,
         poll_at=now + timedelta(seconds=settings.RUNS.poll_s),
     )
+    if not taken and same_try.filter(status=JobStatus.CANCELLED).exists():
+        renders.cancel([job.reference])
     services.record_artifact(
         run=job.run,
         step=job.step,
@@ -337,9 +340,11 @@ def _unfound(job: ProviderJob) -> None:
 
 def _look_again(job: ProviderJob, *, error: str = "") -> None:
     now = timezone.now()
-    if job.deadline and job.deadline < now and job.kind != "publish":
-        late = "the provider did not finish in time"
-        _finish(job, JobStatus.FAILED, error=f"{late}: {error}" if error else late, billed=True)
+    late = job.deadline and job.deadline < now and job.kind != "publish"
+    # Our own renderer has a limit of its own, and what waits for it has its place in the line.
+    if late and not renders.progress(job.reference):
+        reason = "the provider did not finish in time"
+        _finish(job, JobStatus.FAILED, error=f"{reason}: {error}" if error else reason, billed=True)
         return
     poll_at = now + timedelta(seconds=settings.RUNS.poll_s)
     _mine(job).filter(status__in=OPEN_JOB).update(lease_until=None, poll_at=poll_at, error=error or F("error"))

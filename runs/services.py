@@ -20,6 +20,7 @@ from django.utils import timezone
 from pydantic import ValidationError
 
 from myloware.kernel.errors import BudgetExceeded, Conflict, NotFound, UnprocessableInput
+from providers import renders
 
 from . import dispatch, money, signals
 from .models import Approval, Artifact, Project, ProviderJob, Run, RunEvent, Step
@@ -500,6 +501,7 @@ def _renew(run: Run, step: Step, *, actor: str, reason: str) -> None:
 
 def order_anew(job: ProviderJob) -> None:
     """Makes an intent of a failed job, under a fresh key, in the caller's transaction."""
+    renders.cancel([job.reference])
     job.status, job.error, job.external_id = JobStatus.INTENT, "", ""
     job.finished_at = job.poll_at = job.deadline = None
     job.retries += 1
@@ -695,6 +697,8 @@ def _end(run: Run, new: RunStatus, *, reason: str, actor: str) -> None:
 def _cancel_jobs(run: Run) -> None:
     money.settle_held(run.spends.all())
     open_jobs = run.jobs.filter(status__in=before(JobStatus.CANCELLED))
+    # Of the providers only our own renderer can be told.
+    renders.cancel(job.reference for job in open_jobs.filter(kind="render"))
     open_jobs.update(status=JobStatus.CANCELLED, finished_at=timezone.now())
 
 

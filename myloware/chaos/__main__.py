@@ -24,6 +24,7 @@ def environment(folder: Path, order: Order) -> dict[str, str]:
         "PORT": str(web),
         "PUBLIC_BASE_URL": f"http://127.0.0.1:{web}",
         "PROVIDERS_MODE": "local",
+        "RENDERER": "shotstack",
         "SIMULATORS_URL": f"http://127.0.0.1:{outside}",
         # Callbacks take the way through the world outside, which loses some.
         "WEBHOOK_BASE_URL": f"http://127.0.0.1:{outside}",

@@ -92,6 +92,7 @@ class Laboratory:
             flower_port=0,
             simulators_port=None,
             workers=PROCESSES,
+            renders_here=False,
             broker_url=settings.CELERY_BROKER_URL,
             admin_password=settings.CORE.admin_password.get_secret_value(),
         )

@@ -48,6 +48,8 @@ class Plan:
     simulators_port: int | None
     """None: no provider is in local mode, or the simulators run elsewhere."""
     workers: int
+    renders_here: bool
+    """Whether films are rendered by a worker of ours."""
     broker_url: str
     """As Celery writes it."""
     admin_password: str
@@ -59,11 +61,12 @@ def preparation(plan: Plan) -> Program:
 
 
 def processes(plan: Plan) -> tuple[Program, ...]:
-    """Web, worker, beat, Flower and, in local mode, the simulators. All need migrated tables."""
+    """Web, worker, beat, Flower and, where they are wanted, renderer and simulators. All need migrated tables."""
     counts = str(_emptied(plan.data_dir / "metrics"))
     counted = (_with_env(program, PROMETHEUS_MULTIPROC_DIR=counts) for program in (web(plan), worker(plan)))
+    ours = (renderer(plan),) if plan.renders_here else ()
     outside = (simulators(plan),) if plan.simulators_port else ()
-    return (*counted, beat(plan), flower(plan), *outside)
+    return (*counted, *ours, beat(plan), flower(plan), *outside)
 
 
 def answers(port: int, path: str) -> bool:
@@ -86,9 +89,17 @@ def web(plan: Plan) -> Program:
 
 
 def worker(plan: Plan, *, name: str = "worker", app: str = "myloware") -> Program:
-    # One worker has nobody to talk to before it starts.
-    alone = ("--without-gossip", "--without-mingle")
-    options = ("-Q", "urgent,runs,media", "-c", str(plan.workers), "-n", f"{name}@%h", "--loglevel", "INFO")
+    return _worker(plan, name, app, "-Q", "urgent,runs,media", "-c", str(plan.workers))
+
+
+def renderer(plan: Plan) -> Program:
+    """A worker of its own, so that no stage, publish or takeover waits behind a film that is being rendered."""
+    return _worker(plan, "renderer", "myloware.renderer", "-Q", "renders")
+
+
+def _worker(plan: Plan, name: str, app: str, *options: str) -> Program:
+    # Workers have nothing to tell each other before they start.
+    alone = ("-n", f"{name}@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle")
     program = python(name, plan, *_CELERY, "-A", app, "worker", *options, *alone)
     # Soft shutdown: running tasks get worker_soft_shutdown_timeout to end, then they are handed back.
     return replace(program, stop_signals=(signal.SIGQUIT,))

@@ -64,7 +64,7 @@ class System:
         if not ports.is_free(port):
             raise Misconfigured(f"Port {port} is in use: stop the program that has it, or choose another with --port.")
         flower = ports.free_from(FLOWER_PORT, taken=(port,))
-        local = _any_provider_is_local() and "SIMULATORS_URL" not in os.environ
+        local = settings.PROVIDERS.asks_simulators and "SIMULATORS_URL" not in os.environ
         return Plan(
             base_dir=settings.BASE_DIR,
             data_dir=self._data_dir,
@@ -72,6 +72,7 @@ class System:
             flower_port=flower,
             simulators_port=ports.free_from(SIMULATORS_PORT, taken=(port, flower)) if local else None,
             workers=self._workers,
+            renders_here=settings.PROVIDERS.renders_here,
             broker_url=settings.CELERY_BROKER_URL,
             admin_password=settings.CORE.admin_password.get_secret_value(),
         )
@@ -123,12 +124,6 @@ class System:
 
     def _say(self, line: str) -> None:
         self._printer.say("up", line)
-
-
-def _any_provider_is_local() -> bool:
-    modes = settings.PROVIDERS
-    each = (modes.kieai_mode, modes.shotstack_mode, modes.upload_post_mode)
-    return "local" in {mode or modes.providers_mode for mode in each}
 
 
 def _links(plan: Plan) -> dict[str, str]:

@@ -12,7 +12,7 @@ from myloware.kernel.errors import OutcomeUnknown, ProviderRefused
 from providers.base import Checkup, Event, RenderOrder, Report, SignatureStatus, State, Submission
 from providers.callbacks import body_json, reference
 
-from .schema import faults
+from .schema import faults, length_s
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,12 +46,13 @@ class ShotstackAdapter:
     name = "shotstack"
     idempotent = False
 
-    def __init__(self, client: Client, *, webhook_secret: str) -> None:
+    def __init__(self, client: Client, *, webhook_secret: str, microusd_per_minute: int = MICROUSD_PER_MINUTE) -> None:
         self._client = client
         self._secret = webhook_secret
+        self._microusd_per_minute = microusd_per_minute
 
     def estimate(self, request: Mapping[str, Any]) -> int:
-        return _price(_length_s(request["edit"]) or UNKNOWN_LENGTH_S)
+        return self._price(math.ceil(length_s(request["edit"])) or UNKNOWN_LENGTH_S)
 
     def submit(self, order: RenderOrder, *, key: str, callback_url: str | None) -> Submission:
         """Places one order. There is no idempotency key: the same call twice renders and bills twice.
@@ -93,7 +94,8 @@ class ShotstackAdapter:
         render = Render.model_validate(answer.get("response"))
         raw = dict(answer["response"])
         if render.status == "done" and render.url:
-            return Report(State.SUCCEEDED, urls=(render.url, self._copy(render)), cost_microusd=_cost(render), raw=raw)
+            urls = (render.url, self._copy(render))
+            return Report(State.SUCCEEDED, urls=urls, cost_microusd=self._cost(render), raw=raw)
         if render.status == "failed":
             return Report(State.FAILED, error=render.error or "the render failed without a reason", raw=raw)
         return Report(State.ACCEPTED, raw=raw)
@@ -127,20 +129,8 @@ class ShotstackAdapter:
         job = reference(query, self.name, secret=self._secret)
         return Event(f"shotstack:{':'.join(map(str, parts))}", str(render) if render else None, job)
 
+    def _cost(self, render: Render) -> int | None:
+        return self._price(render.duration) if render.duration else None
 
-def _cost(render: Render) -> int | None:
-    return _price(render.duration) if render.duration else None
-
-
-def _price(duration_s: float) -> int:
-    return round(duration_s / 60 * MICROUSD_PER_MINUTE)
-
-
-def _length_s(edit: Mapping[str, Any]) -> int:
-    """Where the last clip of an Edit ends, in full seconds; 0 when that is not said in numbers."""
-    try:
-        clips = [clip for track in edit["timeline"]["tracks"] for clip in track["clips"]]
-        end_s = max(float(clip["start"]) + float(clip["length"]) for clip in clips)
-        return max(math.ceil(end_s), 0)
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return 0
+    def _price(self, duration_s: float) -> int:
+        return round(duration_s / 60 * self._microusd_per_minute)

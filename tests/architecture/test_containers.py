@@ -15,6 +15,9 @@ import yaml
 from django.core.management import get_commands
 from pydantic import BaseModel, ConfigDict
 
+from myloware.embedded import programs
+from myloware.embedded.programs import Plan
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -109,10 +112,32 @@ def test_the_dockerfile_uses_known_instructions_and_existing_files() -> None:
             assert (ROOT / line.split()[1]).exists(), line
 
 
-@pytest.mark.parametrize("service", ["web", "worker", "beat", "flower"])
+@pytest.mark.parametrize("service", ["web", "worker", "renderer", "beat", "flower"])
 def test_compose_and_fly_run_the_same_processes(service: str) -> None:
     assert service in compose()["services"]
     assert service in fly()["processes"]
+
+
+def test_the_same_workers_take_the_same_queues_everywhere(tmp_path: Path) -> None:
+    plan = Plan(
+        base_dir=ROOT,
+        data_dir=tmp_path,
+        port=1,
+        flower_port=2,
+        simulators_port=None,
+        workers=2,
+        renders_here=True,
+        broker_url="",
+        admin_password="",
+    )
+    commands = (
+        [" ".join(each.argv) for each in programs.processes(plan)],
+        [" ".join(each.get("command", [])) for each in compose()["services"].values()],
+        fly()["processes"].values(),
+    )
+    for found in commands:
+        workers = re.findall(r"-A (\S+) worker -Q (\S+)", "\n".join(found))
+        assert workers == [("myloware", "urgent,runs,media"), ("myloware.renderer", "renders")]
 
 
 def test_every_management_command_they_call_exists() -> None:

@@ -13,7 +13,7 @@ from runs.states import Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runs.models import Run, Step
+    from runs.models import ProviderJob, Run, Step
 
 IDEAS = {"ideas": [{"index": i, "subject": name, "header": name} for i, name in enumerate(["moon", "sun"])]}
 
@@ -66,7 +66,8 @@ def to_clips(run: Run) -> Desk:
     return desk
 
 
-def to_film(run: Run) -> None:
+def to_render(run: Run) -> ProviderJob:
+    """To the wait for the render."""
     desk = to_clips(run)
     services.complete(desk.step, {})
     park(run)
@@ -75,6 +76,12 @@ def to_film(run: Run) -> None:
     Desk(alex).render("call-2", RenderRequest())
     services.complete(alex, {})
     park(run)
+    job: ProviderJob = run.jobs.get(kind="render")
+    return job
+
+
+def to_film(run: Run) -> None:
+    to_render(run)
     ask_all(run)
 
 

@@ -17,12 +17,15 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from myloware.kernel.lease import kept
+from providers import rendering
+from providers.models import Render
 from runs import jobs, services, sweeps
 from runs.models import Outbox, ProviderJob, Run, Spend, Step
 from runs.ports import Desk
+from runs.schemas import Resolution
 from runs.states import JobStatus, RunStatus, StepStatus
 
-from .journey import IDEAS, approve, ask_all, go, park, stage, to_clips, to_draft, videos
+from .journey import IDEAS, approve, ask_all, go, park, stage, to_clips, to_draft, to_render, videos
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -259,6 +262,57 @@ def test_a_heartbeat_survives_a_database_that_is_away_for_a_moment() -> None:
 
     with kept(extend, lease_s=0.03):
         assert enough.wait(5)
+
+
+# --- Our own renderer
+
+
+@pytest.fixture
+def ours(settings: Any) -> None:
+    settings.PROVIDERS = settings.PROVIDERS.model_copy(update={"renderer": "local"})
+
+
+def test_a_render_that_is_ordered_anew_replaces_the_one_that_was_given_up(ours: None, run: Run) -> None:
+    job = to_render(run)
+    assert Render.objects.get().status == Render.Status.QUEUED
+    ProviderJob.objects.filter(id=job.id).update(status=JobStatus.FAILED)
+    services.settle(run.id)
+    services.retry(run.id, actor="alice")
+    park(run)
+    jobs.carry_on(run.id, "render")
+    assert sorted(Render.objects.values_list("reference", "status")) == [
+        (f"{job.id}.0", Render.Status.CANCELLED),
+        (f"{job.id}.1", Render.Status.QUEUED),
+    ]
+
+
+def test_a_render_that_waits_longer_than_its_run_keeps_its_place_and_takes_the_run_on(ours: None, run: Run) -> None:
+    small = run.payload.specs.model_copy(update={"resolution": Resolution(width=90, height=160, fps=30)})
+    run.payload = run.payload.model_copy(update={"specs": small})
+    run.save(update_fields=["payload"])
+    job = to_render(run)
+    ProviderJob.objects.filter(id=job.id).update(deadline=timezone.now() + PAST)
+    jobs.refresh(job.id)
+    wait = run.steps.get(kind="wait", name="render")
+    Step.objects.filter(id=wait.id).update(deadline=timezone.now() + PAST)
+    assert sweeps.expired_waits(timezone.now()) == 1
+    run.refresh_from_db()
+    assert run.status == RunStatus.FAILED
+    assert rendering.work() == "done"
+    jobs.refresh(job.id)
+    assert services.settle(run.id)
+    run.refresh_from_db()
+    assert (run.status, Render.objects.count()) == (RunStatus.RUNNING, 1)
+
+
+def test_a_render_that_is_taken_after_its_run_was_cancelled_is_cancelled_too(ours: None, run: Run) -> None:
+    job = to_render(run)
+    services.cancel(run.id, actor="alice")
+    assert Render.objects.get().status == Render.Status.CANCELLED
+    # The answer to the order was still on its way.
+    Render.objects.update(status=Render.Status.QUEUED)
+    jobs._submitted(job, job.external_id)
+    assert Render.objects.get().status == Render.Status.CANCELLED
 
 
 # --- What was approved

@@ -1,0 +1,277 @@
+"""Our own renderer: an order like any to Shotstack, a row, and one try after the other. No worker; work is called."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+from celery import current_app
+from django.core.cache import cache
+from django.db import connections
+from django.utils import timezone
+
+from myloware.kernel.errors import ProviderRefused
+from providers import registry, rendering, renders
+from providers.base import State
+from providers.media.probe import probe
+from providers.models import Render, WebhookEvent
+from providers.tasks import tidy
+
+from .renderer import JOB, edit, order, stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pytest_django.fixtures import Settings
+
+pytestmark = pytest.mark.django_db
+Status = Render.Status
+PAST = timedelta(seconds=-1)
+# More than a second's work, and less than anybody waits for.
+SLOW: dict[str, Any] = {"length_s": 20, "size": (1080, 1920)}
+
+
+@pytest.fixture(autouse=True)
+def _ours(settings: Settings) -> Iterator[None]:
+    cache.clear()
+    change(settings, renderer="local", renders_at_once=1)
+    yield
+    with current_app.connection_for_write() as connection:
+        connection.SimpleQueue(renders.QUEUE).clear()
+
+
+def change(settings: Settings, **values: Any) -> None:
+    settings.PROVIDERS = settings.PROVIDERS.model_copy(update=values)
+
+
+def the_render() -> Render:
+    return Render.objects.get()
+
+
+def files() -> list[str]:
+    return sorted(file.name for file in renders.folder().iterdir() if not file.name.endswith(".lock"))
+
+
+def ffmpegs() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "ffmpeg" in child.name()]
+
+
+def test_an_order_becomes_a_film_that_can_be_fetched(tmp_path: Path) -> None:
+    adapter = registry.adapter("shotstack")
+    wanted = edit(stored(), length_s=1)
+    assert adapter.estimate({"edit": wanted}) == 0
+    render = order(wanted)
+    assert (adapter.status(render).state, adapter.status(render).raw["status"]) == (State.ACCEPTED, "queued")
+    assert rendering.work() == "done"
+    report = adapter.status(render)
+    assert (report.state, report.cost_microusd) == (State.SUCCEEDED, 0)
+    for number, url in enumerate(report.urls):
+        film = registry.download("shotstack", [url], tmp_path / f"{number}.mp4")
+        assert probe(film).duration_s == pytest.approx(1, abs=0.05)
+    assert files() == [f"{render}.1.mp4"]
+    assert rendering.work() == "nothing to render"
+
+
+def test_its_end_is_told_like_the_services_and_once() -> None:
+    render = order(edit(stored()))
+    rendering.work()
+    event = WebhookEvent.objects.get()
+    told = registry.event("shotstack", event.headers, bytes(event.raw_payload), event.query)
+    assert (told.external_id, told.reference) == (render, f"{JOB}.0")
+    assert (event.signature_status, event.status) == ("verified", "received")
+
+
+def test_what_is_no_edit_is_refused_and_no_row_is_made() -> None:
+    with pytest.raises(ProviderRefused, match="400"):
+        registry._client("shotstack").post("/render", json={"timeline": {"tracks": []}})
+    assert not Render.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("src", "words"),
+    [
+        ("http://127.0.0.1:9/a.mp4", "neither a file of ours nor at a public https address"),
+        ("file:///etc/passwd", "neither a file of ours nor at a public https address"),
+        ("https://localhost/a.mp4", "inside a private network"),
+    ],
+)
+def test_no_source_is_fetched_from_inside_the_network(src: str, words: str) -> None:
+    render = order(edit(src))
+    assert rendering.work() == "failed"
+    report = registry.adapter("shotstack").status(render)
+    assert (report.state, words in report.error) == (State.FAILED, True)
+    assert files() == []
+    assert WebhookEvent.objects.count() == 1
+
+
+def test_a_render_that_takes_too_long_is_stopped_and_leaves_nothing(settings: Settings) -> None:
+    change(settings, render_limit_s=1)
+    render = order(edit(stored(duration_s=20), **SLOW))
+    assert rendering.work() == "failed"
+    report = registry.adapter("shotstack").status(render)
+    assert report.error == "The render took longer than 1 s and was stopped."
+    assert (ffmpegs(), files()) == ([], [])
+
+
+def test_a_full_disk_puts_a_render_off_and_fails_nothing(settings: Settings) -> None:
+    change(settings, render_spare_mb=10**9)
+    render = order(edit(stored()))
+    assert rendering.work() == "put off"
+    waiting = the_render()
+    assert (waiting.status, waiting.losses) == (Status.QUEUED, 0)
+    assert "has to leave 1000000000 MB" in waiting.reason
+    assert registry.adapter("shotstack").status(render).state == State.ACCEPTED
+    assert rendering.work() == "nothing to render"
+    change(settings, render_spare_mb=0)
+    Render.objects.update(due_at=timezone.now())
+    assert rendering.work() == "done"
+    assert files() == [f"{render}.2.mp4"]
+
+
+def test_a_cancelled_render_is_stopped_while_ffmpeg_is_at_it() -> None:
+    order(edit(stored(duration_s=20), **SLOW))
+    with_ffmpeg: list[int] = []
+
+    def cancel() -> bool:
+        if the_render().status == Status.RENDERING and not with_ffmpeg:
+            with_ffmpeg.append(len(ffmpegs()))
+            assert renders.cancel([f"{JOB}.0"]) == 1
+        return False
+
+    assert rendering.work(cancel) == "taken over"
+    assert with_ffmpeg == [1]
+    assert (ffmpegs(), files()) == ([], [])
+    assert the_render().status == Status.CANCELLED
+    assert renders.cancel([f"{JOB}.0"]) == 0
+
+
+def test_a_worker_that_is_to_end_hands_its_render_back() -> None:
+    order(edit(stored(duration_s=20), **SLOW))
+    assert rendering.work(lambda: True) == "handed back"
+    given_back = the_render()
+    assert (given_back.status, given_back.losses, given_back.reason) == (Status.QUEUED, 0, "")
+    assert given_back.due_at <= timezone.now()
+    assert (ffmpegs(), files()) == ([], [])
+
+
+def test_the_render_of_a_dead_worker_is_taken_over_and_finished_once() -> None:
+    render = order(edit(stored()))
+    dead = renders.take("elsewhere")
+    assert dead is not None
+    (renders.folder() / renders.name_of(dead)).mkdir()
+    assert rendering.work() == "nothing to render"
+    Render.objects.update(lease_until=timezone.now() + PAST)
+    assert rendering.work() == "done"
+    # It was only slow.
+    assert not renders.finish(dead, path="x", checksum="x", duration_s=1)
+    assert not renders.fail(dead, "late")
+    assert not renders.report(dead, Status.RENDERING)
+    assert not renders.extend(dead)
+    assert (the_render().status, the_render().losses) == (Status.DONE, 1)
+    assert files() == [f"{render}.2.mp4"]
+    assert WebhookEvent.objects.count() == 1
+
+
+def test_a_render_that_kills_its_workers_is_given_up() -> None:
+    render = order(edit(stored()))
+    for _ in range(Render.MAX_LOSSES):
+        assert renders.take("elsewhere") is not None
+        Render.objects.update(lease_until=timezone.now() + PAST)
+    assert rendering.work() == "nothing to render"
+    assert "5 workers died on it" in registry.adapter("shotstack").status(render).error
+
+
+def test_progress_never_goes_back_and_is_written_twice_a_second_at_most() -> None:
+    clock = [100.0]
+    order(edit("https://example.com/a.mp4", length_s=10))
+    render = renders.take("here")
+    assert render is not None
+    watch = rendering.Watch(render, lambda: False, lambda: clock[0])
+    seen = []
+    for share in (0.0, 0.1, 0.05, 0.4, 0.3, 0.9, 1.0):
+        watch.progress(share)
+        seen.append(the_render().progress)
+        clock[0] += 0.3
+    assert seen == [0.0, 0.0, 0.1, 0.1, 0.4, 0.4, 1.0]
+    assert the_render().status == Status.GENERATING
+
+
+def test_pace_and_rest_are_told_while_it_goes_on() -> None:
+    clock = [100.0]
+    order(edit("https://example.com/a.mp4", length_s=10))
+    assert renders.progress(f"{JOB}.0") == renders.Progress("queued", 0, None, None, "")
+    render = renders.take("here")
+    assert render is not None
+    watch = rendering.Watch(render, lambda: False, lambda: clock[0])
+    watch.progress(0)
+    clock[0] += 4
+    watch.progress(0.2)
+    # 60 of 300 frames in 4 s.
+    assert renders.progress(f"{JOB}.0") == renders.Progress("rendering", 20, 15, 16, "")
+    assert renders.progress(f"{JOB}.1") is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_more_films_are_rendered_at_once_than_a_machine_may(settings: Settings) -> None:
+    change(settings, renders_at_once=2, render_cores=1)
+    src = stored(duration_s=20)
+    for number in range(3):
+        order(edit(src, **SLOW), f"{JOB}.{number}")
+    seen: list[list[tuple[int, ...]]] = []
+    all_at_it = threading.Event()
+
+    def stop() -> bool:
+        seen.append([tuple(each.cpu_affinity()) for each in ffmpegs()])
+        if len(seen[-1]) == 2:
+            all_at_it.set()
+        return all_at_it.is_set() and len(ended) > 0
+
+    ended: list[str] = []
+    with ThreadPoolExecutor(2) as pool:
+        working = [pool.submit(_closing, lambda: rendering.work(stop)) for _ in range(2)]
+        assert all_at_it.wait(60)
+        ended.append(_closing(rendering.work))
+        assert [each.result() for each in working] == ["handed back", "handed back"]
+    assert ended == ["no place"]
+    assert max(map(len, seen)) == 2
+    if (psutil.cpu_count() or 1) > 1:
+        first, second = next(cores for cores in seen if len(cores) == 2)
+        assert (len(first), len(second), first == second) == (1, 1, False)
+
+
+def _closing(act: Callable[[], str]) -> str:
+    try:
+        return act()
+    finally:
+        connections.close_all()
+
+
+def test_as_many_wake_ups_are_sent_as_the_broker_lacks() -> None:
+    for number in range(3):
+        order(edit("https://example.com/a.mp4"), f"{JOB}.{number}")
+    assert (renders.wake(), renders.wake()) == (3, 0)
+    assert renders.take("here") is not None
+    assert renders.wake() == 0
+    with current_app.connection_for_write() as connection:
+        queue = connection.SimpleQueue(renders.QUEUE)
+        assert queue.get(timeout=2).headers["task"] == "media.render"
+        queue.clear()
+    assert renders.wake() == 2
+
+
+def test_films_are_kept_for_a_day_and_rows_for_two_weeks() -> None:
+    render = order(edit(stored()))
+    rendering.work()
+    (renders.folder() / f"{render}.7").mkdir()
+    tidy()
+    assert files() == [f"{render}.1.mp4"]
+    Render.objects.update(finished_at=timezone.now() - timedelta(hours=25))
+    tidy()
+    assert (files(), Render.objects.count()) == ([], 1)
+    Render.objects.update(finished_at=timezone.now() - timedelta(days=15))
+    assert tidy() == 1
