@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+
+from providers import renders
 
 from .fork import Fate
 from .models import Artifact, Project, ProviderJob, Run, RunEvent, Step
+from .states import IN_FLIGHT_JOB
 
 
 class StartRequest(serializers.Serializer[Any]):
@@ -92,10 +96,38 @@ class StepSerializer(serializers.ModelSerializer[Step]):
         return step.seconds(timezone.now())
 
 
+class ProgressSerializer(serializers.Serializer[Any]):
+    """How far our own renderer is."""
+
+    status = serializers.CharField(help_text="in Shotstack's words: queued, fetching, preprocessing, rendering, ...")
+    percent = serializers.IntegerField()
+    fps = serializers.FloatField(allow_null=True, help_text="frames made in a second")
+    left_s = serializers.FloatField(allow_null=True, help_text="how long it will take from now on, in seconds")
+    reason = serializers.CharField(help_text="why it is queued; empty: for a free renderer")
+
+
 class JobSerializer(serializers.ModelSerializer[ProviderJob]):
+    progress = serializers.SerializerMethodField()
+
     class Meta:
         model = ProviderJob
-        fields = ("id", "kind", "index", "provider", "status", "external_id", "error", "submitted_at", "finished_at")
+        fields = (
+            "id",
+            "kind",
+            "index",
+            "provider",
+            "status",
+            "external_id",
+            "error",
+            "submitted_at",
+            "finished_at",
+            "progress",
+        )
+
+    @extend_schema_field(ProgressSerializer(allow_null=True))
+    def get_progress(self, job: ProviderJob) -> Any:
+        seen = renders.progress(job.reference) if job.kind == "render" and job.status in IN_FLIGHT_JOB else None
+        return ProgressSerializer(seen).data if seen else None
 
 
 class ArtifactSerializer(serializers.ModelSerializer[Artifact]):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Prefetch, QuerySet
 
 from personas.registry import PERSONAS
+from providers import renders
 
 from .models import Approval, Artifact, ProviderJob, Run, Step
 from .money import dollars
@@ -35,6 +36,14 @@ _UNDER_WAY = {
     "publish": ("The film is on its way", "It is posted with exactly the text that was approved."),
 }
 _WAITS = {"clips": ("Clips", "Video model"), "render": ("Render", "Renderer"), "publish": ("Publish", "Platform")}
+_RENDERING = {
+    "queued": "Waits for a free renderer",
+    "fetching": "Fetching the clips",
+    "preprocessing": "Drawing titles and mixing the sound",
+    "rendering": "Rendering",
+    "generating": "Joining the pieces",
+    "saving": "Saving the film",
+}
 _ENDED = {RunStatus.CANCELLED: "Cancelled", RunStatus.REJECTED: "Rejected"}
 _VERDICTS = {Verdict.APPROVE: "approved", Verdict.REJECT: "rejected", Verdict.REVISE: "sent back"}
 
@@ -79,6 +88,15 @@ class Film:
 
 
 @dataclass(frozen=True)
+class Rendering:
+    """How far our own renderer is with the film; ``percent`` is None while nothing is rendered."""
+
+    word: str
+    percent: int | None
+    facts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Fault:
     """What went wrong, and with what."""
 
@@ -106,7 +124,10 @@ def with_story(runs: QuerySet[Run]) -> QuerySet[Run]:
 
 
 class Story:
-    """One run, told from the rows that :func:`with_story` or :func:`with_standing` has loaded; it asks for no more."""
+    """One run, told from the rows that :func:`with_story` or :func:`with_standing` has loaded.
+
+    It asks for no more, except how far a render is.
+    """
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -285,6 +306,19 @@ class Story:
     def rendering(self) -> bool:
         step = self.standing
         return self.run.active and self.film is None and step is not None and step.name == "render"
+
+    @cached_property
+    def progress(self) -> Rendering | None:
+        """How far the render is, when it is our own renderer's."""
+        job = next(iter(self._ordered("render")), None)
+        seen = renders.progress(job.reference) if job and self.rendering else None
+        if seen is None:
+            return None
+        pace = f"{seen.fps:.0f} fps" if seen.fps else ""
+        left = f"{clock(seen.left_s)} left" if seen.left_s else ""
+        working = seen.status != renders.Status.QUEUED
+        facts = tuple(filter(None, (pace, left))) if working else ()
+        return Rendering(seen.reason or _RENDERING[seen.status], seen.percent if working else None, facts)
 
     @cached_property
     def poster(self) -> str:

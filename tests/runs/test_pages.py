@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
+from providers import rendering, renders
+from providers.models import Render
 from runs import services
 from runs.models import Run
 from runs.states import RunStatus
 
-from .journey import approve, ask_all, park, stage, to_clips, to_draft
+from .journey import approve, ask_all, park, stage, to_clips, to_draft, to_render
 
 if TYPE_CHECKING:
     from django.test import Client
+    from pytest_django.fixtures import Settings
 
 
 class _Words(HTMLParser):
@@ -165,3 +169,22 @@ def test_the_list_shows_moving_runs_first(admin_client: Client, run: Run) -> Non
 
 def test_the_list_says_what_to_do_when_it_is_empty(admin_client: Client, db: None) -> None:
     assert "bin/demo" in admin_client.get("/runs/").content.decode()
+
+
+def test_the_page_tells_how_far_the_film_is(admin_client: Client, run: Run, settings: Settings) -> None:
+    settings.PROVIDERS = settings.PROVIDERS.model_copy(update={"renderer": "local", "render_spare_mb": 10**9})
+    to_render(run)
+    assert "Waits for a free renderer" in words(page(admin_client, run))
+    before = revisions(page(admin_client, run))
+    rendering.work()
+    assert "It needs" in words(page(admin_client, run))
+    Render.objects.update(due_at=timezone.now())
+    render = renders.take("here")
+    assert render is not None
+    renders.report(render, Render.Status.RENDERING, progress=0.437, fps=21.4, left_s=75)
+    text = words(page(admin_client, run))
+    for part in ("43 %", "Rendering", "21 fps", "1:15 left"):
+        assert part in text
+    # Only what has changed is sent again: the picture's frame.
+    after = revisions(page(admin_client, run))
+    assert len(set(after) - set(before)) == 1
