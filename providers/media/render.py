@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from providers.media.timeline import Plan, plan
 PRESET = "veryfast"
 # Of each FFmpeg; the same on every machine, because it shows in the bytes.
 THREADS = 2
+REPORT_EVERY_S = 0.25
 SHORTEST_PIECE_S = 1.0
 LONGEST_PIECE_S = 8.0
 MP3 = ("-c:a", "libmp3lame", "-b:a", "192k")
@@ -70,8 +71,8 @@ def render(
     stand beside ``target`` (``NAME-poster.jpg``, ``NAME-thumb.jpg``).
 
     ``sources`` maps every URL of the Edit to a local file; ``work_dir`` holds temporary files, ``kept`` finished pieces
-    for the next time. ``on_progress`` gets the finished part, 0..1, from one of several threads; what it raises ends
-    the render.
+    for the next time. ``on_progress`` gets the finished part, 0..1, in this thread and several times a second; what it
+    raises ends the render. ``cores`` is how many are to be used (all).
 
     Raises UnprocessableInput, before anything is rendered, for what this engine does not know, and MediaError when a
     source is broken or FFmpeg fails.
@@ -169,30 +170,32 @@ def _stats(kept: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 @dataclass
 class _Gauge:
-    """How much of the film is made, counted over all pieces; ends them all when one has failed."""
+    """How much of the film is made, counted over all pieces; what fails, or is to end, ends all of them."""
 
     frames: int
-    report: Progress
     done: dict[Piece, float] = field(default_factory=dict)
     failure: BaseException | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def show(self, piece: Piece, frames: float) -> None:
-        with self.lock:
-            if self.failure is not None:
-                raise self.failure
-            self.done[piece] = max(self.done.get(piece, 0), min(frames, piece.count))
-            self.report(min(1.0, sum(self.done.values()) / self.frames))
+        self.done[piece] = max(self.done.get(piece, 0), min(frames, piece.count))
+
+    def check(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+    @property
+    def share(self) -> float:
+        return min(1.0, sum(list(self.done.values())) / self.frames)
 
 
 def _pictures(film: Plan, shop: Workshop, pool: ThreadPoolExecutor) -> list[str]:
     """Makes all pieces; returns FFmpeg's arguments for the film they are, as one input."""
-    gauge, turn = _Gauge(film.count, shop.report), threading.Semaphore(shop.at_once)
+    gauge, turn = _Gauge(film.count), threading.Semaphore(shop.at_once)
 
     def make(piece: Piece) -> Path:
-        with turn:
+        with turn, ffmpeg.interruptible(gauge.check):
             try:
-                gauge.show(piece, 0)
+                gauge.check()
                 return _piece(film, piece, shop, gauge)
             except BaseException as error:
                 gauge.failure = gauge.failure or error
@@ -200,9 +203,7 @@ def _pictures(film: Plan, shop: Workshop, pool: ThreadPoolExecutor) -> list[str]
 
     cut = pieces(film, shortest_s=SHORTEST_PIECE_S, longest_s=LONGEST_PIECE_S)
     made = [pool.submit(make, piece) for piece in cut]
-    for each in made:
-        if each.exception() is not None:
-            raise gauge.failure or MediaError("a piece of the film failed")
+    _follow(made, gauge, shop.report)
     listing = shop.folder / "pieces.txt"
     lines = [
         f"file '{each.result().resolve()}'\nduration {piece.count / film.fps:.6f}\n"
@@ -210,6 +211,18 @@ def _pictures(film: Plan, shop: Workshop, pool: ThreadPoolExecutor) -> list[str]
     ]
     listing.write_text("".join(lines), encoding="utf-8")
     return ["-f", "concat", "-safe", "0", "-i", str(listing)]
+
+
+def _follow(made: Sequence[Future[Path]], gauge: _Gauge, report: Progress) -> None:
+    """Reports until all have ended; raises what failed first."""
+    going = set(made)
+    while going:
+        _, going = wait(going, timeout=REPORT_EVERY_S)
+        try:
+            report(gauge.share)
+        except BaseException as error:
+            gauge.failure = gauge.failure or error
+    gauge.check()
 
 
 def _piece(film: Plan, piece: Piece, shop: Workshop, gauge: _Gauge) -> Path:
