@@ -114,11 +114,14 @@ def _made(render: Render, watch: Watch) -> bool:
             files = _fetched(render.edit, folder, watch)
             watch.status = Status.PREPROCESSING
             film = folder / "film.mp4"
-            pieces = renders.folder() / "pieces"
-            pieces.mkdir(exist_ok=True)
-            cores = settings.PROVIDERS.render_cores
             made = render_edit(
-                render.edit, files, film, work_dir=folder, on_progress=watch.progress, kept=pieces, cores=cores
+                render.edit,
+                files,
+                film,
+                work_dir=folder,
+                on_progress=watch.progress,
+                kept=renders.pieces(),
+                cores=settings.PROVIDERS.render_cores,
             )
             watch.status = Status.SAVING
             watch()

@@ -234,6 +234,13 @@ def folder() -> Path:
     return found
 
 
+def pieces() -> Path:
+    """Where pieces of films are kept for films that share them."""
+    found = Path(settings.MEDIA_ROOT) / ".pieces"
+    found.mkdir(parents=True, exist_ok=True)
+    return found
+
+
 def name_of(render: Render) -> str:
     """Of the files of one try."""
     return f"{render.id}.{render.attempt}"
