@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import connection
 
 from myloware.kernel.errors import RateLimited
+from myloware.kernel.locks import alone
 from personas import checkpoints
 from personas.llm import chat_model
 from runs.api import find_project, parse
@@ -19,12 +18,7 @@ from runs.schemas import RunOptions
 from .office import UserOffice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from personas.brendan.chat import Reply
-
-# Namespace of our advisory locks, so that no other use of them can meet the same key.
-_LOCKS = 0x4252
 
 
 def talk(message: str, *, user_id: str, project: str | None = None, options: dict[str, Any] | None = None) -> Reply:
@@ -39,7 +33,10 @@ def talk(message: str, *, user_id: str, project: str | None = None, options: dic
     wanted = parse(RunOptions, options or {})
     if project:
         find_project(project)
-    with _one_at_a_time(user_id):
+    with alone(user_id) as mine:
+        if not mine:
+            # Two turns at once would write one thread.
+            raise RateLimited("Brendan is still answering your last message.", retry_after_s=2)
         return converse(
             message,
             user_id=user_id,
@@ -52,17 +49,3 @@ def talk(message: str, *, user_id: str, project: str | None = None, options: dic
             project=project,
             options=options,
         )
-
-
-@contextmanager
-def _one_at_a_time(user_id: str) -> Iterator[None]:
-    """Two turns at once would write one thread. The lock is the session's, so it ends with a killed process."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", [_LOCKS, user_id])
-        (mine,) = cursor.fetchone()
-        if not mine:
-            raise RateLimited("Brendan is still answering your last message.", retry_after_s=2)
-        try:
-            yield
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", [_LOCKS, user_id])

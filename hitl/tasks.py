@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from celery import Task, shared_task
+from django.conf import settings
 
 from myloware.kernel.errors import MylowareError
 from runs.models import Run, Step
@@ -47,5 +48,6 @@ def _send(task: Task[Any, Any], channel: str, message: Message) -> str:
         if error.permanent or task.request.retries >= MAX_RETRIES:
             return "failed"
         wait_s = getattr(error, "retry_after_s", None) or FIRST_RETRY_S * 2**task.request.retries
-        raise task.retry(countdown=wait_s, exc=error) from error
+        # Redis hands out again what waits longer than its visibility timeout.
+        raise task.retry(countdown=min(wait_s, settings.CELERY_TASK_TIME_LIMIT), exc=error) from error
     return "sent"

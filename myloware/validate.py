@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,14 +16,18 @@ from personas.registry import PERSONAS
 from providers import registry
 from providers.base import Account
 from providers.checks import needed, weakness
+from providers.http import Client, Service
+from providers.shared import Shared
 from runs.models import Project, Social
-from telegram_bot.client import Telegram
+from telegram_bot.client import bot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KEY_REFUSED = frozenset({401, 403})
 NO_CREDITS = 402
+# Of a new account; the check asks once. https://platform.openai.com/docs/guides/rate-limits
+OPENAI_RATE = "500 per minute"
 
 
 @dataclass(frozen=True)
@@ -112,17 +117,17 @@ def _provider(name: str) -> Iterator[Finding]:
     try:
         found = registry.adapter(name).checkup(_accounts(), registry.webhook_url(name))
     except MylowareError as error:
-        yield Finding(False, f"{what}: {_in_words(name, error)}")
+        yield Finding(False, f"{what}: {_in_words(error, f'{registry.entry(name).field.upper()}_API_KEY')}")
         return
     yield Finding(True, f"{what}: answers")
     yield from (Finding(None, f"{what}: {fact}") for fact in found.facts)
     yield from (Finding(False, f"{what}: {fault}") for fault in found.faults)
 
 
-def _in_words(name: str, error: MylowareError) -> str:
+def _in_words(error: MylowareError, variable: str) -> str:
+    """What went wrong; ``variable`` is where the key is set."""
     status = error.detail.get("status")
     if status in KEY_REFUSED:
-        variable = f"{registry.entry(name).field.upper()}_API_KEY"
         return f"The key is refused; check {variable}. ({error.message})"
     return "No credits left; buy some." if status == NO_CREDITS else error.message
 
@@ -134,26 +139,31 @@ def _accounts() -> list[Account]:
 
 
 def _telegram() -> Iterator[Finding]:
-    bot = Telegram(settings.TELEGRAM)
     wanted = f"{settings.WEBHOOK_BASE_URL}/v1/telegram/webhook"
     try:
-        yield Finding(True, f"telegram: the bot is @{bot.ask('getMe').get('username')}")
-        url = bot.ask("getWebhookInfo").get("url")
+        yield Finding(True, f"telegram: the bot is @{bot().call('getMe').get('username')}")
+        url = bot().call("getWebhookInfo").get("url")
     except MylowareError as error:
-        yield Finding(False, f"telegram: {error.message}")
+        yield Finding(False, f"telegram: {_in_words(error, 'TELEGRAM_BOT_TOKEN')}")
         return
     otherwise = "" if url == wanted else f", not {wanted}"
     yield Finding(url == wanted, f"telegram: the webhook is {url or 'not set'}{otherwise}")
 
 
 def _openai() -> Finding:
-    key = settings.KNOWLEDGE.openai_api_key.get_secret_value()
     try:
-        answer = httpx.get(
-            f"{settings.KNOWLEDGE.openai_base_url}/models", headers={"Authorization": f"Bearer {key}"}, timeout=15
-        )
-    except httpx.HTTPError as error:
-        return Finding(False, f"openai: cannot be reached ({type(error).__name__})")
-    if answer.status_code in KEY_REFUSED:
-        return Finding(False, "openai: The key is refused; check OPENAI_API_KEY.")
-    return Finding(answer.is_success, f"openai: answered {answer.status_code}")
+        with closing(_openai_client()) as client:
+            client.get("/models")
+    except MylowareError as error:
+        return Finding(False, f"openai: {_in_words(error, 'OPENAI_API_KEY')}")
+    return Finding(True, "openai: answers")
+
+
+def _openai_client() -> Client:
+    """OpenAI, or whoever answers like it at OPENAI_BASE_URL."""
+    at = settings.KNOWLEDGE.openai_base_url.rstrip("/")
+    place = httpx.URL(at)
+    host = place.netloc.decode()
+    key = {"Authorization": f"Bearer {settings.KNOWLEDGE.openai_api_key.get_secret_value()}"}
+    service = Service("openai", f"https://{host}{place.path}", key, frozenset({host}))
+    return Client(service, registry.way_to(service, at, rate=OPENAI_RATE), Shared(), attempts=1)

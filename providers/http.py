@@ -22,11 +22,12 @@ from myloware.kernel.errors import (
     ProviderUnavailable,
     RateLimited,
 )
+from myloware.kernel.logging import redact
 
 from .breaker import Breaker, CircuitOpen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import timedelta
     from pathlib import Path
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 TIMEOUT = httpx.Timeout(connect=5, read=60, write=120, pool=5)
 ATTEMPTS = 5
+MAX_WAIT_S = 32
+MAX_RETRY_AFTER_S = 3600.0
 MAX_DOWNLOAD_BYTES = 2_000_000_000
 EXCERPT = 500
 
@@ -41,11 +44,18 @@ EXCERPT = 500
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
+def retry_after_s(response: httpx.Response) -> float | None:
+    """When a service that is busy wants to be asked again: ``Retry-After`` in seconds."""
+    value = response.headers.get("Retry-After", "")
+    return float(value) if value.isdecimal() else None
+
+
 @dataclass(frozen=True)
 class Service:
-    """Where a provider is, and how it is told who we are. ``hosts`` are all it may be reached at or send files from.
+    """Where a service is, and how it is told who we are. ``hosts`` are all it may be reached at or send files from.
 
-    ``status_of`` is the HTTP status that counts, for services that say it elsewhere.
+    ``status_of`` is the HTTP status that counts, and ``retry_after_of`` the seconds that a busy service asks us to
+    wait, for services that say it elsewhere.
     """
 
     name: str
@@ -53,6 +63,7 @@ class Service:
     headers: Mapping[str, str]
     hosts: frozenset[str]
     status_of: Callable[[httpx.Response], int] = lambda response: response.status_code
+    retry_after_of: Callable[[httpx.Response], float | None] = retry_after_s
 
     def owns(self, url: str) -> bool:
         """Whether a URL is plainly at one of its hosts: https, the usual port, no credentials."""
@@ -62,16 +73,26 @@ class Service:
 class Client:
     """HTTP for one service. ``transport`` is the seam between mock, local and live; ``shared`` is all workers' memory.
 
-    Raises ``Misconfigured`` when the base URL is not at one of the service's hosts.
+    ``attempts`` is 1 where somebody else repeats. Raises ``Misconfigured`` when the base URL is not at one of the
+    service's hosts.
     """
 
-    def __init__(self, service: Service, transport: httpx.BaseTransport, shared: Shared) -> None:
+    def __init__(
+        self,
+        service: Service,
+        transport: httpx.BaseTransport,
+        shared: Shared,
+        *,
+        timeout: httpx.Timeout = TIMEOUT,
+        attempts: int = ATTEMPTS,
+    ) -> None:
         self.service = service
         self._shared = shared
+        self._attempts = attempts
         self._breaker = Breaker(service.name, shared)
         if not service.owns(service.base_url):
             raise Misconfigured(f"{service.name}: {service.base_url} is not one of its hosts; mend its base URL.")
-        self._http = httpx.Client(transport=transport, timeout=TIMEOUT, follow_redirects=False)
+        self._http = httpx.Client(transport=transport, timeout=timeout, follow_redirects=False)
 
     def close(self) -> None:
         """Ends the kept connections."""
@@ -97,10 +118,15 @@ class Client:
 
     def _repeated(self, method: str, path: str, *, idempotent: bool = False, **content: Any) -> httpx.Response:
         safe = method == "GET" or idempotent
-        for attempt in stamina.retry_context(on=_wait_before_repeating, attempts=ATTEMPTS, wait_initial=1, wait_max=32):
+        for attempt in self._tries():
             with attempt:
                 return self._once(method, path, safe=safe, **content)
         raise AssertionError("unreachable: stamina re-raises the last error")
+
+    def _tries(self) -> Iterable[stamina.Attempt]:
+        return stamina.retry_context(
+            on=_wait_before_repeating, attempts=self._attempts, wait_initial=1, wait_max=MAX_WAIT_S
+        )
 
     def _once(self, method: str, path: str, *, safe: bool, **content: Any) -> httpx.Response:
         self._breaker.check()
@@ -131,9 +157,11 @@ class Client:
 
     def _check(self, response: httpx.Response, *, safe: bool) -> None:
         status, name = self.service.status_of(response), self.service.name
-        detail = {"provider": name, "status": status, "answer": response.text[:EXCERPT]}
+        detail = {"provider": name, "status": status, "answer": _excerpt(response.text)}
         if status == httpx.codes.TOO_MANY_REQUESTS:
-            raise RateLimited(f"{name} takes no more requests now.", retry_after_s=_retry_after_s(response), **detail)
+            wait_s = self.service.retry_after_of(response)
+            wait_s = None if wait_s is None else min(wait_s, MAX_RETRY_AFTER_S)
+            raise RateLimited(f"{name} takes no more requests now.", retry_after_s=wait_s, **detail)
         if status >= 500:
             lost = ProviderUnavailable if safe else OutcomeUnknown
             raise lost(f"{name} answered {status}.", **detail)
@@ -147,7 +175,7 @@ class Client:
                 f"{self.service.name} named a file that is not at an https address of its own.", url=url[:EXCERPT]
             )
         draft = target.with_suffix(f".part{os.getpid()}")
-        for attempt in stamina.retry_context(on=_wait_before_repeating, attempts=ATTEMPTS, wait_initial=1, wait_max=32):
+        for attempt in self._tries():
             with attempt:
                 self._stream(url, draft, content_types)
         return draft.replace(target)
@@ -173,11 +201,18 @@ def reason(response: httpx.Response) -> str:
     try:
         body = response.json()
     except ValueError:
-        return response.text[:EXCERPT]
-    for key in ("msg", "message", "error", "detail"):
+        return _excerpt(response.text)
+    if isinstance(body, dict) and isinstance(body.get("error"), dict):
+        body = body["error"]
+    for key in ("msg", "message", "error", "detail", "description"):
         if isinstance(body, dict) and body.get(key):
-            return str(body[key])[:EXCERPT]
-    return str(body)[:EXCERPT]
+            return _excerpt(str(body[key]))
+    return _excerpt(str(body))
+
+
+def _excerpt(text: str) -> str:
+    """The beginning of an answer; some services repeat what they were sent, keys included."""
+    return redact(text)[:EXCERPT]
 
 
 def _no_file(name: str, status: int) -> ProviderError:
@@ -186,12 +221,7 @@ def _no_file(name: str, status: int) -> ProviderError:
 
 
 def _wait_before_repeating(error: Exception) -> bool | float | timedelta:
-    """Whether to repeat: not when refused or unknown; after ``Retry-After`` when the service names a time."""
-    if isinstance(error, RateLimited):
-        return error.retry_after_s if error.retry_after_s is not None else True
-    return isinstance(error, ProviderUnavailable) and not isinstance(error, CircuitOpen)
-
-
-def _retry_after_s(response: httpx.Response) -> float | None:
-    value = response.headers.get("Retry-After", "")
-    return min(float(value), 32.0) if value.isdecimal() else None
+    """Whether to repeat: not when refused or unknown; when the service names a time, then, unless it is far away."""
+    if isinstance(error, RateLimited) and error.retry_after_s is not None:
+        return error.retry_after_s <= MAX_WAIT_S and error.retry_after_s
+    return isinstance(error, (RateLimited, ProviderUnavailable)) and not isinstance(error, CircuitOpen)

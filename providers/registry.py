@@ -16,7 +16,7 @@ from django.dispatch import receiver
 from django.utils.module_loading import import_string
 from limits.storage import RedisStorage
 
-from myloware.kernel.errors import NotFound, ProviderRefused
+from myloware.kernel.errors import Misconfigured, NotFound, ProviderRefused
 
 from . import callbacks
 from .dial import Dial
@@ -117,6 +117,11 @@ def renders_here(name: str) -> bool:
     return name == "shotstack" and bool(settings.PROVIDERS.renders_here)
 
 
+def strict() -> bool:
+    """Whether this system works for real, at a service or for others: then nothing is weak, and nothing stands in."""
+    return not settings.LOCAL or any(mode(name) == "live" for name in PROVIDERS)
+
+
 def adapter(name: str) -> Adapter:
     """The adapter of a provider, talking to whatever its mode says."""
     return _adapter(name)
@@ -142,6 +147,18 @@ def service(name: str) -> Service:
     # The stand-ins ask for a key as the services do, and take any.
     key = _setting(name, "api_key").get_secret_value() or ("" if mode(name) == "live" else "local-key")
     return Service(name, base_url(name), found.headers(key), found.hosts, found.status_of)
+
+
+def way_to(service: Service, at: str, *, rate: str) -> httpx.BaseTransport:
+    """The way to a service that is no provider: out, or to a stand-in when ``at`` is not an address of the service's.
+
+    Raises ``Misconfigured`` where nothing may stand in for it.
+    """
+    if service.owns(at):
+        return _out(service.name, rate)
+    if strict():
+        raise Misconfigured(f"{service.name}: {at} is not one of its hosts; mend its base URL.")
+    return NextDoorTransport(at)
 
 
 def webhook_url(name: str) -> str:
@@ -207,7 +224,7 @@ def _transport(name: str) -> httpx.BaseTransport:
     if renders_here(name):
         return InProcessTransport(_renderer())
     if mode(name) == "live":
-        return PacedTransport(PublicTransport(), name=name, rate=entry(name).rate, storage=_counts())
+        return _out(name, entry(name).rate)
     if mode(name) == "local":
         return NextDoorTransport(settings.PROVIDERS.simulators_url)
     return InProcessTransport(simulators(tiny=True)[name])
@@ -218,6 +235,10 @@ def _renderer() -> EditApi:
     from .renders import Rows
 
     return EditApi(Rows())
+
+
+def _out(name: str, rate: str) -> httpx.BaseTransport:
+    return PacedTransport(PublicTransport(), name=name, rate=rate, storage=_counts())
 
 
 def _counts() -> RedisStorage:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-from .client import Button, Telegram, escape, pages
+from .client import Button, bot, escape, pages
 from .models import chat_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class TelegramChannel:
             return
         url = message.url(message.run.user_id)
         text = pages(f"{message.subject}\n\n{message.text}")[0]
-        Telegram(settings.TELEGRAM).send(chat_id, escape(text), (Button(message.action, url),) if url else ())
+        bot().send(chat_id, escape(text), (Button(message.action, url),) if url else ())
 
 
 def _reachable(chat_id: int) -> bool:

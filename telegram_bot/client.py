@@ -1,23 +1,22 @@
-"""A small client of the Telegram Bot API (https://core.telegram.org/bots/api).
-
-The bot token stands in every URL, so no error or log line of this module carries a URL or an httpx exception.
-"""
+"""What the bot says to Telegram (https://core.telegram.org/bots/api)."""
 
 from __future__ import annotations
 
 import html
-import logging
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import httpx
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
-from myloware.kernel.errors import OutcomeUnknown, ProviderRefused, ProviderUnavailable, RateLimited
+from myloware.kernel.errors import OutcomeUnknown, ProviderUnavailable
+
+from . import wire
 
 if TYPE_CHECKING:
-    from .config import TelegramSettings
-
-log = logging.getLogger(__name__)
+    from providers.http import Client
 
 # Of one message, after entities are parsed: https://core.telegram.org/bots/api#sendmessage
 MAX_UNITS = 4096
@@ -31,63 +30,61 @@ class Button:
     url: str
 
 
+@cache
+def bot() -> Telegram:
+    """The bot of the settings. Raises ``Misconfigured`` for a base URL that may not be used."""
+    return Telegram(wire.client(settings.TELEGRAM))
+
+
 class Telegram:
     """The bot."""
 
-    def __init__(self, settings: TelegramSettings) -> None:
-        self._base = f"{settings.telegram_base_url.rstrip('/')}/bot{settings.telegram_bot_token.get_secret_value()}"
-        self._timeout_s = settings.telegram_timeout_s
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def close(self) -> None:
+        """Ends the kept connections."""
+        self._client.close()
 
     def send(self, chat_id: int, text: str, buttons: tuple[Button, ...] = ()) -> int:
         """Sends one message of HTML and returns its id. No previews: they would open approval links.
 
-        Raises ``RateLimited`` with the wait Telegram asks for, ``ProviderRefused`` for what it will never take (a bot
-        that was blocked, a broken message), ``ProviderUnavailable`` when it did not act, ``OutcomeUnknown`` when it
-        may have.
+        Raises as ``call`` does.
         """
-        body: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "chat_id": chat_id,
             "text": text,
             "parse_mode": "HTML",
             "link_preview_options": {"is_disabled": True},
         }
         if buttons:
-            body["reply_markup"] = {"inline_keyboard": [[{"text": each.text, "url": each.url}] for each in buttons]}
-        return int(self._call("sendMessage", body)["message_id"])
+            fields["reply_markup"] = {"inline_keyboard": [[{"text": each.text, "url": each.url}] for each in buttons]}
+        return int(self.call("sendMessage", **fields)["message_id"])
 
-    def ask(self, method: str) -> dict[str, Any]:
-        """What a method without parameters tells. Raises as ``send`` does."""
-        return self._call(method, {})
+    def call(self, method: str, **fields: Any) -> Any:
+        """The result of a method.
 
-    def _call(self, method: str, body: dict[str, Any]) -> dict[str, Any]:
+        Raises ``RateLimited`` with the wait that Telegram asks for, ``ProviderRefused`` for what it will never take (a
+        bot that was blocked, a broken message), ``ProviderUnavailable`` when it did not act, ``OutcomeUnknown`` when
+        it may have.
+        """
         try:
-            response = httpx.post(f"{self._base}/{method}", json=body, timeout=self._timeout_s)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise ProviderUnavailable(f"Telegram cannot be reached: {type(error).__name__}.") from None
-        except httpx.HTTPError as error:
-            raise OutcomeUnknown(f"Telegram's answer to {method} was lost: {type(error).__name__}.") from None
-        return _result(method, response)
+            answer = wire.answer_of(self._client.post(f"/{method}", json=fields))
+        except OutcomeUnknown as error:
+            if "status" not in error.detail:
+                raise
+            # It says itself that it failed. Were that wrong, a message would come twice, which harms nobody.
+            raise ProviderUnavailable(error.message, **error.detail) from error
+        if not answer.ok:
+            raise OutcomeUnknown(f"telegram's answer to {method} cannot be read.", provider="telegram")
+        return answer.result
 
 
-def _result(method: str, response: httpx.Response) -> dict[str, Any]:
-    answer = _json(response)
-    if answer.get("ok") is True:
-        result: dict[str, Any] = answer["result"]
-        return result
-    reason = f"Telegram answered {method} with {response.status_code}: {answer.get('description', 'no reason given')}"
-    if response.status_code == 429:
-        raise RateLimited(reason, retry_after_s=float(answer.get("parameters", {}).get("retry_after", 1)))
-    if response.status_code >= 500:
-        raise ProviderUnavailable(reason)
-    raise ProviderRefused(reason)
-
-
-def _json(response: httpx.Response) -> dict[str, Any]:
-    try:
-        answer = response.json()
-    except ValueError:
-        return {}
-    return answer if isinstance(answer, dict) else {}
+@receiver(setting_changed)
+def _forget(*, setting: str, **_: Any) -> None:
+    if setting in {"TELEGRAM", "PROVIDERS"} and bot.cache_info().currsize:
+        bot().close()
+        bot.cache_clear()
 
 
 def escape(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils import timezone
 
 
 class TelegramUpdate(models.Model):
@@ -23,6 +24,9 @@ class TelegramUpdate(models.Model):
     runs = ArrayField(models.UUIDField(), default=list, blank=True, help_text="runs the answer offers to decide on")
     sent = models.PositiveIntegerField(default=0, help_text="messages of the answer that were sent")
     error = models.TextField(blank=True)
+    due_at = models.DateTimeField(
+        default=timezone.now, help_text="not answered before; ahead while Telegram wants us to wait"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     answered_at = models.DateTimeField(null=True, blank=True)
 

@@ -53,6 +53,7 @@ def test_the_remote_model_sends_the_documented_request_and_keeps_the_order() -> 
     model, seen = remote(200)
     assert model.embed(["a", "bb", "ccc"]) == [[1.0], [2.0], [3.0]]
     assert seen[0].headers["Authorization"] == "Bearer k-1"
+    assert set(seen[0].extensions["timeout"].values()) == {30}
     assert str(seen[0].url) == "https://api.openai.com/v1/embeddings"
     assert json.loads(seen[0].content) == {
         "model": "text-embedding-3-small",

@@ -109,7 +109,7 @@ def test_each_service_is_asked_and_its_answer_said_in_words(
     assert "There is no profile 'myloware-aismr'" in text
     assert "telegram: the bot is @myloware_local_bot" in text
     assert "telegram: the webhook is not set, not http" in text
-    assert "ok   openai: answered 200" in text
+    assert "ok   openai: answers" in text
 
 
 @pytest.mark.django_db

@@ -202,6 +202,17 @@ def test_a_service_that_names_a_time_is_asked_again_then(site: Site, no_waiting:
     assert no_waiting == [7]
 
 
+def test_a_service_that_wants_to_be_left_alone_for_long_is_left_to_the_caller(
+    site: Site, no_waiting: list[float]
+) -> None:
+    for named, told in (("90", 90), ("9" * 400, 3600)):
+        site.answers = [(429, {"Retry-After": named})]
+        with pytest.raises(RateLimited) as caught:
+            site.client().get("/")
+        assert caught.value.retry_after_s == told
+    assert (len(site.asked), no_waiting) == (2, [])
+
+
 def test_a_refusal_is_neither_repeated_nor_counted(site: Site) -> None:
     for _ in range(6):
         site.answers = [(422, {})]
@@ -307,6 +318,15 @@ def test_no_more_is_ordered_than_the_service_takes() -> None:
 def test_without_a_broker_the_service_counts_for_itself() -> None:
     order = paced("1 per minute", "redis://127.0.0.1:1")
     assert [order("POST").status_code for _ in range(3)] == [200] * 3
+
+
+def test_a_service_that_repeats_a_key_is_not_quoted() -> None:
+    told = {"error": {"message": "Incorrect API key provided: sk-live-0123456789abcdef."}}
+    way = httpx.MockTransport(lambda _: httpx.Response(401, json=told))
+    with pytest.raises(ProviderRefused) as caught:
+        Client(Service("site", f"https://{HOST}", {}, frozenset({HOST})), way, Shared()).get("/")
+    assert caught.value.message == "site refused: 401 Incorrect API key provided: [redacted]."
+    assert "0123456789abcdef" not in json.dumps(caught.value.detail)
 
 
 def test_no_answer_of_a_service_shows_its_key(site: Site, no_waiting: list[float]) -> None:

@@ -25,6 +25,10 @@ SLOW_DOWN = (
     },
 )
 BROKEN = (502, {"ok": False, "error_code": 502, "description": "Bad Gateway"})
+# Takes the request, and hangs up.
+SILENCE: tuple[int, dict[str, Any]] = (0, {})
+# Repeats the address, as some proxies do.
+ECHO = (404, {"description": "Cannot POST {path}"})
 
 
 class BotApi:
@@ -39,7 +43,8 @@ class BotApi:
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         self.paths.append(path)
         if self.answers:
-            return self.answers.popleft()
+            status, answer = self.answers.popleft()
+            return status, {**answer, "description": str(answer.get("description")).replace("{path}", path)}
         if path != f"/bot{TOKEN}/sendMessage":
             return 404, {"ok": False, "error_code": 404, "description": "Not Found"}
         self.sent.append(body)
@@ -55,6 +60,8 @@ def serving() -> Iterator[BotApi]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             status, answer = api.answer(self.path, body)
+            if not status:
+                return
             payload = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

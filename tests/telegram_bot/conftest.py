@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from django.core.cache import cache
 from pydantic import SecretStr
 
 from telegram_bot.config import TelegramSettings
@@ -22,6 +23,7 @@ __all__ = ["api", "bot_api", "checkpoint_pools", "media", "projects", "visitor"]
 
 @pytest.fixture
 def bot_api(settings: Settings) -> Iterator[BotApi]:
+    cache.clear()
     with serving() as served:
         settings.TELEGRAM = TelegramSettings(
             telegram_bot_token=SecretStr(TOKEN),

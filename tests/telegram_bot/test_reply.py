@@ -6,10 +6,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import psycopg
 from celery import current_app
 from django.utils import timezone
 
 from hitl.tasks import invite, notify
+from myloware.kernel import locks
+from runs.crew import conninfo
 from runs.models import Run
 from runs.states import Verdict
 from telegram_bot import tasks
@@ -17,10 +20,11 @@ from telegram_bot.client import MAX_UNITS
 from telegram_bot.models import TelegramUpdate
 from tests.hitl import scenes
 
-from .bot_api import BLOCKED, BROKEN, SLOW_DOWN, BotApi
+from .bot_api import BLOCKED, BROKEN, SILENCE, SLOW_DOWN, BotApi
 
 if TYPE_CHECKING:
     from django.test import Client
+    from pytest_django import Settings
 
 CHANNEL = "telegram_bot.channel.TelegramChannel"
 WISH = "Make a film about the moon that orders a cheeseburger"
@@ -31,8 +35,14 @@ def hear(words: str, chat: int = 42) -> TelegramUpdate:
 
 
 def say(words: str, chat: int = 42) -> str:
-    """Sends a message and has it answered, retries included."""
-    return str(tasks.reply.apply((hear(words, chat).id,)).get())
+    """Sends a message and has it answered, retries included; the time that is waited passes at once."""
+    row = hear(words, chat)
+    for retries in range(tasks.MAX_RETRIES + 1):
+        said = str(tasks.reply.apply((row.id,), retries=retries).get())
+        if said != "nothing to do":
+            return said
+        TelegramUpdate.objects.filter(id=row.id).update(due_at=timezone.now())
+    raise AssertionError("it is never given up")
 
 
 def test_a_wish_becomes_a_proposal_with_a_button(bot_api: BotApi, visitor: Client) -> None:
@@ -98,6 +108,29 @@ def test_telegram_asking_to_wait_delays_the_answer(bot_api: BotApi) -> None:
     assert len(bot_api.sent) == 1
 
 
+def test_an_answer_that_may_have_arrived_is_not_sent_again(bot_api: BotApi) -> None:
+    bot_api.answers.append(SILENCE)
+    assert say("/help") == "failed"
+    assert "did not answer" in TelegramUpdate.objects.get().error
+    assert len(bot_api.paths) == 1
+
+
+def test_a_telegram_that_stays_away_is_given_up(bot_api: BotApi, settings: Settings) -> None:
+    settings.TELEGRAM = settings.TELEGRAM.model_copy(update={"telegram_base_url": "http://127.0.0.1:9"})
+    assert say("/help") == "failed"
+    assert "failed 5 times in a row" in TelegramUpdate.objects.get().error
+
+
+def test_one_worker_at_a_time_has_a_message(bot_api: BotApi) -> None:
+    row = hear("/help")
+    with psycopg.connect(conninfo()) as other:
+        other.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (locks._LOCKS, f"telegram.reply:{row.id}"))
+        assert tasks.reply(row.id) == "nothing to do"
+        assert bot_api.sent == []
+        other.execute("SELECT pg_advisory_unlock_all()")
+    assert tasks.reply(row.id) == "answered"
+
+
 def test_sending_again_does_not_ask_brendan_again(bot_api: BotApi) -> None:
     bot_api.answers.append(SLOW_DOWN)
     say(WISH)
@@ -115,7 +148,7 @@ def test_a_blocked_bot_gives_up_quietly(bot_api: BotApi) -> None:
 
 def test_messages_nobody_answered_are_found_again(bot_api: BotApi) -> None:
     row = hear("/help")
-    TelegramUpdate.objects.update(created_at=timezone.now() - timedelta(minutes=5))
+    TelegramUpdate.objects.update(due_at=timezone.now() - timedelta(minutes=5))
     hear("/runs")
     current_app.conf.task_always_eager = True
     try:
