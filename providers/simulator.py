@@ -208,9 +208,17 @@ class Simulator(Handlers):
         return video(request, self.path(f"{job_id}.mp4"))
 
 
-@cache
+_making = threading.Lock()
+
+
 def _caller() -> httpx.Client:
     """Sends all callbacks: a client loads the machine's certificates when it is made, which takes a while."""
+    with _making:
+        return _made()
+
+
+@cache
+def _made() -> httpx.Client:
     return httpx.Client(timeout=CALLBACK_TIMEOUT_S)
 
 

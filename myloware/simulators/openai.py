@@ -37,6 +37,7 @@ class OpenAiSimulator(Simulator):
     hosts = frozenset({"api.openai.com"})
     callback_delays_s = ()
     faults: ClassVar[Mapping[str, str]] = {
+        "bad_key": "401: the key is refused",
         "rate_limited": "429 with Retry-After",
         "no_quota": "429: the account has no money left",
         "server_error": "500",
@@ -51,6 +52,8 @@ class OpenAiSimulator(Simulator):
         }
 
     def handle(self, request: httpx.Request) -> httpx.Response:
+        if self.goes_wrong("bad_key"):
+            return _error(401, "Incorrect API key provided.", "invalid_api_key")
         if not request.headers.get("Authorization", "").removeprefix("Bearer ").strip():
             return _error(401, "You didn't provide an API key.", "invalid_api_key")
         if self.goes_wrong("rate_limited"):

@@ -27,6 +27,7 @@ BOT = {"id": 7_000_000_001, "is_bot": True, "first_name": "MyloWare", "username"
 TOKEN = re.compile(r"\d{6,}:[\w-]{10,}")
 MAX_TEXT, MAX_CAPTION, MAX_BUTTON_BYTES = 4096, 1024, 64
 QUERY_LIVES_S = 15
+RETRY_AFTER_S = 5
 SAME = "message is not modified: specified new message content and reply markup are exactly the same"
 
 
@@ -48,7 +49,8 @@ class TelegramSimulator(Simulator):
     # "A reasonable number of attempts"; their spacing is not documented.
     callback_delays_s = (0, 1, 5, 30, 60)
     faults: ClassVar[Mapping[str, str]] = {
-        "rate_limited": "429 with retry_after 1",
+        "bad_token": "401: the token was revoked",
+        "rate_limited": f"429 with retry_after {RETRY_AFTER_S}",
         "blocked": "403: the bot was blocked by the user",
         "stale_query": "400: a pressed button is answered too late",
         "server_error": "502",
@@ -75,7 +77,9 @@ class TelegramSimulator(Simulator):
     def call(self, request: httpx.Request, token: str, method: str) -> httpx.Response:
         try:
             with self._lock:
-                return httpx.Response(200, json={"ok": True, "result": self._result(request, token, method.lower())})
+                result = self._result(request, token, method.lower())
+                told = {"description": "Webhook was set"} if method.lower() == "setwebhook" else {}
+                return httpx.Response(200, json={"ok": True, "result": result, **told})
         except Refused as refused:
             return httpx.Response(refused.answer["error_code"], json=refused.answer)
 
@@ -97,8 +101,10 @@ class TelegramSimulator(Simulator):
             raise Refused(404, "Not Found")
         if self.goes_wrong("server_error"):
             raise Refused(502, "Bad Gateway")
+        if self.goes_wrong("bad_token"):
+            raise Refused(401, "Unauthorized")
         if self.goes_wrong("rate_limited"):
-            raise Refused(429, "Too Many Requests: retry after 1", retry_after=1)
+            raise Refused(429, f"Too Many Requests: retry after {RETRY_AFTER_S}", retry_after=RETRY_AFTER_S)
         return methods[method](_fields(request))
 
     # --- Messages
@@ -126,16 +132,17 @@ class TelegramSimulator(Simulator):
         return message
 
     def _edit_text(self, fields: JSON) -> JSON:
-        message = self._message(fields)
-        changed = {**message, "text": _checked(fields, "text", MAX_TEXT, "message"), **_buttons(fields)}
-        return self._changed(message, changed)
+        text = _checked(fields, "text", MAX_TEXT, "message")
+        return self._changed(fields, text=text)
 
     def _edit_buttons(self, fields: JSON) -> JSON:
-        message = self._message(fields)
-        kept = {key: value for key, value in message.items() if key != "reply_markup"}
-        return self._changed(message, {**kept, **_buttons(fields)})
+        return self._changed(fields)
 
-    def _changed(self, message: JSON, changed: JSON) -> JSON:
+    def _changed(self, fields: JSON, **content: Any) -> JSON:
+        """The message with new content. Buttons that are not sent again are gone."""
+        message = self._message(fields, "edit")
+        kept = {key: value for key, value in message.items() if key != "reply_markup"}
+        changed = {**kept, **content, **_buttons(fields)}
         if changed == message:
             raise Refused(400, f"Bad Request: {SAME} as a current content and reply markup of the message")
         message.clear()
@@ -143,15 +150,15 @@ class TelegramSimulator(Simulator):
         return message
 
     def _delete(self, fields: JSON) -> bool:
-        self._chats[_chat(fields)].remove(self._message(fields))
+        self._chats[_chat(fields)].remove(self._message(fields, "delete"))
         return True
 
-    def _message(self, fields: JSON) -> JSON:
+    def _message(self, fields: JSON, to: str) -> JSON:
         wanted = int(fields.get("message_id") or 0)
         found = (each for each in self._chats.get(_chat(fields), []) if each["message_id"] == wanted)
         message = next(found, None)
         if message is None:
-            raise Refused(400, "Bad Request: message to edit not found")
+            raise Refused(400, f"Bad Request: message to {to} not found")
         return message
 
     def _answer_query(self, fields: JSON) -> bool:
@@ -174,7 +181,8 @@ class TelegramSimulator(Simulator):
         if self._webhook["url"]:
             raise Refused(
                 409,
-                "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete it first",
+                "Conflict: can't use getUpdates method while webhook is active; "
+                "use deleteWebhook to delete the webhook first",
             )
         first = int(fields.get("offset") or 0)
         self._updates = [each for each in self._updates if each["update_id"] >= first]
@@ -208,7 +216,7 @@ class TelegramSimulator(Simulator):
         told = body_json(request.content)
         with self._lock:
             try:
-                message = self._message(told)
+                message = self._message(told, "press")
             except Refused as refused:
                 return httpx.Response(404, json=refused.answer)
             query = f"query-{self._count}"

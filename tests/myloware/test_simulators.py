@@ -104,7 +104,7 @@ def test_python_telegram_bot_hears_what_goes_wrong(served: Served, monkeypatch: 
             served.turn("telegram", "rate_limited")
             with pytest.raises(telegram.error.RetryAfter) as caught:
                 await ours.send_message(1001, "x")
-            assert caught.value.retry_after == timedelta(seconds=1)
+            assert caught.value.retry_after == timedelta(seconds=5)
             await ours.set_webhook("http://127.0.0.1:9/hook", secret_token="s3cret")
             with pytest.raises(telegram.error.Conflict):
                 await ours.get_updates()
