@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings
 class HitlSettings(BaseSettings):
     """Approvals."""
 
-    hitl_secret: SecretStr = Field(SecretStr(""), description="signs approval links")
+    hitl_secret: SecretStr = Field(SecretStr(""), description="signs approval links; any long random text")
     hitl_link_hours: int = Field(24, ge=1, le=24 * 30, description="life of an approval link, in hours")
     hitl_channels: str = Field(
         "hitl.channels.email.EmailChannel,telegram_bot.channel.TelegramChannel",

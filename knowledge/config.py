@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings
+
+from myloware.kernel.settings import Settings, Site
 
 
-class KnowledgeSettings(BaseSettings):
+class KnowledgeSettings(Settings):
     """Knowledge base."""
 
     embeddings_model: Literal["wordllama", "text-embedding-3-small"] = Field(
         "wordllama", description="embedding model: local `wordllama`, or OpenAI's with 256 dimensions"
     )
-    openai_base_url: str = Field("https://api.openai.com/v1", description="where OpenAI's API, or one like it, is")
+    openai_base_url: Site = Field("https://api.openai.com/v1", description="where OpenAI's API, or one like it, is")
     openai_api_key: SecretStr = Field(SecretStr(""), description="OpenAI key, for live chat models and embeddings")

@@ -10,4 +10,4 @@ class MylowareConfig(AppConfig):
 
     def ready(self) -> None:
         # `shared_task` and `current_app` need the Celery application in every process that has Django.
-        from . import celery  # noqa: F401
+        from . import celery, checks  # noqa: F401

@@ -6,6 +6,9 @@ import os
 
 from django.core.asgi import get_asgi_application
 
+from .checks import refuse_a_bad_start
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myloware.settings")
 
 application = get_asgi_application()
+refuse_a_bad_start()

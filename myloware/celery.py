@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 
 from celery import Celery
-from celery.signals import task_prerun, worker_process_init
+from celery.signals import import_modules, task_prerun, worker_process_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myloware.settings")
 
 app = Celery("myloware")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@import_modules.connect(sender=app)
+def _check_settings(**_: object) -> None:
+    """Worker, beat and Flower come by here once, before they fork."""
+    from .checks import refuse_a_bad_start
+
+    refuse_a_bad_start()
 
 
 @worker_process_init.connect

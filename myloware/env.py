@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from dotenv import load_dotenv
-from pydantic import Field, SecretStr
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings
 
 from hitl.config import HitlSettings
 from knowledge.config import KnowledgeSettings
+from myloware.kernel.settings import Settings, Site
 from personas.config import CrewSettings
 from providers.config import ProviderSettings
 from runs.config import RunSettings
@@ -37,7 +42,7 @@ LOCAL_SECRETS = (
 )
 
 
-class CoreSettings(BaseSettings):
+class CoreSettings(Settings):
     """The platform itself."""
 
     environment: Literal["local", "staging", "production"] = Field("local", description="where this system runs")
@@ -46,19 +51,40 @@ class CoreSettings(BaseSettings):
         validation_alias="MYLOWARE_DATA_DIR",
         description="folder of the embedded servers' data, media and generated secrets",
     )
-    django_secret_key: SecretStr = Field(SecretStr(""), description="signs sessions")
-    api_key: SecretStr = Field(SecretStr(""), description="key of the HTTP API (header X-API-Key)")
-    admin_password: SecretStr = Field(SecretStr(""), description="password of the first admin user, made by `up`")
+    django_secret_key: SecretStr = Field(SecretStr(""), description="signs sessions; any long random text")
+    api_key: SecretStr = Field(
+        SecretStr(""), description="key of the HTTP API (header X-API-Key); any long random text"
+    )
+    admin_password: SecretStr = Field(
+        SecretStr(""), description="password of the first admin user, made by `up`, and of Flower"
+    )
     db_url: str = Field("", description="PostgreSQL URL; empty: the embedded server")
     redis_url: str = Field("", description="Redis URL; empty: the embedded broker")
     port: int = Field(8080, ge=1, le=65535, description="port of the web process")
-    public_base_url: str = Field("", description="where people reach us; empty: http://127.0.0.1:PORT")
-    webhook_base_url: str = Field("", description="where providers reach us; empty: the public base URL")
+    public_base_url: Site = Field("", description="where people reach us; empty: http://127.0.0.1:PORT")
+    webhook_base_url: Site = Field("", description="where providers reach us; empty: the public base URL")
     allowed_hosts: str = Field("", description="comma-separated extra host names the web process answers to")
     log_format: Literal["console", "json"] = Field("console", description="log lines for people or for machines")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level that is logged")
     sentry_dsn: SecretStr = Field(SecretStr(""), description="Sentry project; empty: off")
     langsmith_api_key: SecretStr = Field(SecretStr(""), description="LangSmith key; empty: no traces leave")
+
+    @field_validator("db_url")
+    @classmethod
+    def _of_postgresql(cls, url: str) -> str:
+        try:
+            conninfo_to_dict(url)
+        except ProgrammingError:
+            # Its own words repeat the URL, and the password with it.
+            raise ValueError("write postgresql://USER:PASSWORD@HOST/NAME") from None
+        return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _of_redis(cls, url: str) -> str:
+        if url and urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("write redis://HOST:6379/0")
+        return url
 
 
 GROUPS: tuple[type[BaseSettings], ...] = (
@@ -73,12 +99,30 @@ GROUPS: tuple[type[BaseSettings], ...] = (
 
 
 def load() -> CoreSettings:
-    """Reads ``.env`` and, locally, the generated secrets into the environment, and returns the core settings."""
+    """Reads ``.env`` and, locally, the generated secrets into the environment, and returns the core settings.
+
+    Ends the process with status 1 when a value cannot be read: nothing works without settings.
+    """
     load_dotenv(BASE_DIR / ".env")
+    if found := faults():
+        sys.exit("\n".join(["Settings that cannot be used (.env.example lists all):", *found]))
     core = CoreSettings()
     if core.environment == "local":
         load_dotenv(_local_secrets(core.data_dir))
     return CoreSettings()
+
+
+def faults() -> list[str]:
+    """Each variable whose value is no such thing, and what it should be; never the value."""
+    found = []
+    for group in GROUPS:
+        try:
+            group()
+        except ValidationError as error:
+            found += [
+                f"{str(each['loc'][0]).upper()}: {each['msg'].removeprefix('Value error, ')}" for each in error.errors()
+            ]
+    return found
 
 
 def example() -> str:

@@ -10,12 +10,13 @@ from django.http import HttpRequest, JsonResponse
 
 def health(request: HttpRequest) -> JsonResponse:
     """``{"status", "database", "broker"}``; 503 when a part does not answer."""
-    parts = {"database": _database(), "broker": _broker()}
+    parts = {"database": database(), "broker": broker()}
     well = all(answer == "ok" for answer in parts.values())
     return JsonResponse({"status": "ok" if well else "unavailable", **parts}, status=200 if well else 503)
 
 
-def _database() -> str:
+def database() -> str:
+    """``ok`` or ``unreachable``."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("select 1")
@@ -24,7 +25,8 @@ def _database() -> str:
     return "ok"
 
 
-def _broker() -> str:
+def broker() -> str:
+    """``ok`` or ``unreachable``."""
     try:
         with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2) as client:
             client.ping()

@@ -10,15 +10,20 @@ from urllib.parse import urlsplit
 import httpx
 from django.conf import settings
 from django.core.checks import ERROR, run_checks
+from django.db import DatabaseError, OperationalError, ProgrammingError
 
+from myloware import checks, health
 from myloware.kernel.errors import MylowareError
+from personas.llm import chat_model
 from personas.registry import PERSONAS
 from providers import registry
 from providers.base import Account
 from providers.checks import needed, weakness
 from providers.http import Client, Service
 from providers.shared import Shared
+from runs.checks import faults, project_files
 from runs.models import Project, Social
+from runs.schemas import ProjectSpec
 from telegram_bot.client import bot
 
 if TYPE_CHECKING:
@@ -41,14 +46,13 @@ class Finding:
 def env() -> Iterator[Finding]:
     """Every variable of the checklist that this mode needs; never its value."""
     for name, each in registry.PROVIDERS.items():
-        for variable, value in needed(name):
-            fault = weakness(value)
-            yield Finding(not fault, f"{variable.upper()} {fault or 'is set'}")
+        yield from map(_secret, needed(name))
         if registry.mode(name) != "live":
             yield Finding(None, f"{_how(name)} and needs no key")
             continue
         own = registry.service(name).owns(registry.base_url(name))
-        yield Finding(own, f"{each.field.upper()}_BASE_URL is {registry.base_url(name)}")
+        told = "" if own else f", which is not {name}: leave it out"
+        yield Finding(own, f"{each.field.upper()}_BASE_URL is {registry.base_url(name)}{told}")
     yield from _platform()
 
 
@@ -59,56 +63,113 @@ def _how(name: str) -> str:
     return f"{name} is in {registry.mode(name)} mode"
 
 
+def _secret(secret: tuple[str, str, str]) -> Finding:
+    variable, value, meaning = secret
+    fault = weakness(value)
+    return Finding(not fault, f"{variable} {fault}: {meaning}" if fault else f"{variable} is set")
+
+
 def _platform() -> Iterator[Finding]:
-    for variable, secret in (
-        ("API_KEY", settings.CORE.api_key),
-        ("HITL_SECRET", settings.HITL.hitl_secret),
-        ("DJANGO_SECRET_KEY", settings.CORE.django_secret_key),
-    ):
-        fault = weakness(secret.get_secret_value())
-        yield Finding(not fault, f"{variable} {fault or 'is set'}")
+    yield from map(_secret, checks.secrets())
+    for variable, url, fault in checks.addresses():
+        wrong = fault and registry.strict()
+        yield Finding(not wrong, f"{variable} is {url}" + (f": {fault}" if wrong else ""))
+    yield from (Finding(None, f"{variable} is empty: {otherwise}") for variable, otherwise in _left_out())
+    if checks.has_bot() and not settings.TELEGRAM.allowed_chats:
+        yield Finding(
+            False,
+            "TELEGRAM_ALLOWED_CHATS is empty, so the bot answers nobody: write to it, and the log of the web process "
+            "names your chat's id",
+        )
+    yield from _reachable()
+
+
+def _left_out() -> Iterator[tuple[str, str]]:
+    """Each empty variable that may be empty, and what that means."""
     for variable, value, otherwise in (
         ("DB_URL", settings.CORE.db_url, "the embedded PostgreSQL is used"),
         ("REDIS_URL", settings.CORE.redis_url, "the embedded broker is used"),
-        ("TELEGRAM_BOT_TOKEN", settings.TELEGRAM.telegram_bot_token.get_secret_value(), "the bot is off"),
-        ("SENTRY_DSN", settings.CORE.sentry_dsn.get_secret_value(), "errors are reported to nobody"),
+        ("TELEGRAM_BOT_TOKEN", checks.has_bot(), "there is no bot"),
+        ("HITL_EMAILS", settings.HITL.emails, "nobody gets mail"),
+        ("EMAIL_HOST", settings.HITL.email_host, f"mail is written to {settings.EMAIL_FILE_PATH}, and not sent"),
+        ("SENTRY_DSN", settings.CORE.sentry_dsn.get_secret_value(), "errors are in the logs alone"),
         ("LANGSMITH_API_KEY", settings.CORE.langsmith_api_key.get_secret_value(), "no traces leave"),
     ):
-        yield Finding(None, f"{variable} is {'set' if value else f'empty: {otherwise}'}")
-    yield _reachable()
+        if not value:
+            yield variable, otherwise
 
 
-def _reachable() -> Finding:
-    url = urlsplit(settings.WEBHOOK_BASE_URL)
-    live = any(registry.mode(name) == "live" for name in registry.PROVIDERS)
-    outside = url.scheme == "https" and url.hostname not in {"localhost", "127.0.0.1"}
-    if outside or not live:
-        return Finding(True, f"Callbacks come to {settings.WEBHOOK_BASE_URL}")
-    return Finding(
-        False,
-        f"Callbacks come to {settings.WEBHOOK_BASE_URL}, where no service reaches this machine: set WEBHOOK_BASE_URL "
-        "to a public https address. (Without callbacks films are made by asking, only slower.)",
-    )
+def _reachable() -> Iterator[Finding]:
+    yield _found_at("PUBLIC_BASE_URL", settings.PUBLIC_BASE_URL, "links in messages work on this machine alone")
+    yield _found_at("WEBHOOK_BASE_URL", settings.WEBHOOK_BASE_URL, "films are made without callbacks, only slower")
+
+
+def _found_at(variable: str, url: str, otherwise: str) -> Finding:
+    """A system for others has to be found by them; on one's own machine it is only better."""
+    place = urlsplit(url)
+    if place.scheme == "https" and place.hostname not in {"localhost", "127.0.0.1"}:
+        return Finding(True, f"{variable} is {url}")
+    told = f"{variable} is {url}, which is no public https address: {otherwise}"
+    return Finding(None if settings.LOCAL else False, told)
 
 
 def config() -> Iterator[Finding]:
     """What the system checks say, and what is there to work with."""
-    for message in run_checks():
+    messages = run_checks()
+    for message in messages:
         hint = f" {message.hint}" if message.hint else ""
-        yield Finding(message.level < ERROR, f"{message.msg}{hint}")
-    projects = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True))
-    yield Finding(bool(projects), f"Projects: {projects or 'none; run manage.py load_projects'}")
+        yield Finding(False if message.level >= ERROR else None, f"{message.msg}{hint}")
+    if not messages:
+        yield Finding(True, "System checks: nothing found")
+    yield _database()
+    yield _broker()
     yield Finding(True, f"Personas: {', '.join(PERSONAS)}")
-    yield Finding(None, f"Chat model: {settings.CREW.llm_model}. Embeddings: {settings.KNOWLEDGE.embeddings_model}")
+    yield _models()
+
+
+def _database() -> Finding:
+    try:
+        projects = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True))
+    except ProgrammingError:
+        return Finding(False, "The database has no tables: run manage.py migrate, then manage.py load_projects")
+    except OperationalError as error:
+        return _not_running("database", settings.CORE.db_url, "DB_URL", _first_line(error))
+    return Finding(bool(projects), f"Projects: {projects or 'none; run manage.py load_projects'}")
+
+
+def _broker() -> Finding:
+    if health.broker() == "ok":
+        return Finding(True, "Broker: answers")
+    return _not_running("broker", settings.CORE.redis_url, "REDIS_URL", "connection failed")
+
+
+def _not_running(server: str, url: str, variable: str, reason: str) -> Finding:
+    if url:
+        return Finding(False, f"The {server} at {variable} does not answer: {reason}")
+    return Finding(None, f"The embedded {server} is not running; manage.py up starts it")
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _models() -> Finding:
+    used = f"LLM_MODEL is {settings.CREW.llm_model}, EMBEDDINGS_MODEL is {settings.KNOWLEDGE.embeddings_model}"
+    try:
+        chat_model(settings.CREW, seed=0)
+    except Exception as error:
+        # LangChain and each vendor's client have errors of their own.
+        return Finding(False, f"{used}; the chat model cannot be used: {_first_line(error)}")
+    return Finding(None, used)
 
 
 def providers() -> Iterator[Finding]:
     """A cheap question to each service, with our key."""
     for name in registry.PROVIDERS:
         yield from _provider(name)
-    if settings.TELEGRAM.telegram_bot_token.get_secret_value():
+    if checks.has_bot():
         yield from _telegram()
-    if settings.CREW.llm_model.startswith("openai:") or settings.KNOWLEDGE.embeddings_model != "wordllama":
+    if checks.asks_openai():
         yield _openai()
 
 
@@ -117,24 +178,33 @@ def _provider(name: str) -> Iterator[Finding]:
     try:
         found = registry.adapter(name).checkup(_accounts(), registry.webhook_url(name))
     except MylowareError as error:
-        yield Finding(False, f"{what}: {_in_words(error, f'{registry.entry(name).field.upper()}_API_KEY')}")
+        yield Finding(False, f"{what}: {_in_words(name, error, f'{registry.entry(name).field.upper()}_API_KEY')}")
         return
     yield Finding(True, f"{what}: answers")
     yield from (Finding(None, f"{what}: {fact}") for fact in found.facts)
-    yield from (Finding(False, f"{what}: {fault}") for fault in found.faults)
+    if registry.mode(name) == "live":
+        yield from (Finding(False, f"{what}: {fault}") for fault in found.faults)
+    else:
+        yield from (Finding(None, f"{what}: To be mended before it is live: {fault}") for fault in found.faults)
 
 
-def _in_words(error: MylowareError, variable: str) -> str:
-    """What went wrong; ``variable`` is where the key is set."""
-    status = error.detail.get("status")
+def _in_words(name: str, error: MylowareError, variable: str) -> str:
+    """What went wrong, without the service's name before it; ``variable`` is where the key is set."""
+    status, told = error.detail.get("status"), error.message.removeprefix(name).lstrip(": ")
     if status in KEY_REFUSED:
-        return f"The key is refused; check {variable}. ({error.message})"
-    return "No credits left; buy some." if status == NO_CREDITS else error.message
+        return f"The key is refused; check {variable}. ({told})"
+    return "No credits left; buy some." if status == NO_CREDITS else told
 
 
 def _accounts() -> list[Account]:
-    """Where the projects publish."""
-    socials = Social.objects.filter(projects__isnull=False).distinct().order_by("account_id")
+    """Where the projects publish; before there is a database, where their files say."""
+    try:
+        socials = list(Social.objects.filter(projects__isnull=False).distinct().order_by("account_id"))
+    except DatabaseError:
+        filed = [
+            ProjectSpec.model_validate_json(path.read_text()).settings for path in project_files() if not faults(path)
+        ]
+        return [Account(each["account"], each.get("platforms", ["tiktok"])[0]) for each in filed if "account" in each]
     return [Account(social.account_id, social.provider) for social in socials]
 
 
@@ -144,10 +214,13 @@ def _telegram() -> Iterator[Finding]:
         yield Finding(True, f"telegram: the bot is @{bot().call('getMe').get('username')}")
         url = bot().call("getWebhookInfo").get("url")
     except MylowareError as error:
-        yield Finding(False, f"telegram: {_in_words(error, 'TELEGRAM_BOT_TOKEN')}")
+        yield Finding(False, f"telegram: {_in_words('telegram', error, 'TELEGRAM_BOT_TOKEN')}")
         return
-    otherwise = "" if url == wanted else f", not {wanted}"
-    yield Finding(url == wanted, f"telegram: the webhook is {url or 'not set'}{otherwise}")
+    if url == wanted:
+        yield Finding(True, f"telegram: messages come to {url}")
+    else:
+        told = f"messages go to {url}" if url else "no webhook is set"
+        yield Finding(False, f"telegram: {told}; step 3 of docs/first-live-film.md sets {wanted}")
 
 
 def _openai() -> Finding:
@@ -155,7 +228,7 @@ def _openai() -> Finding:
         with closing(_openai_client()) as client:
             client.get("/models")
     except MylowareError as error:
-        return Finding(False, f"openai: {_in_words(error, 'OPENAI_API_KEY')}")
+        return Finding(False, f"openai: {_in_words('openai', error, 'OPENAI_API_KEY')}")
     return Finding(True, "openai: answers")
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings
+
+from myloware.kernel.settings import Settings
 
 
-class CrewSettings(BaseSettings):
+class CrewSettings(Settings):
     """Crew."""
 
     llm_model: str = Field(

@@ -10,26 +10,28 @@ from django.core.checks import CheckMessage, Error, register
 
 from .registry import PROVIDERS, base_url, mode, renders_here, service
 
+# The tag of checks that every way to start obeys.
+STRICT = "strict"
 MIN_SECRET = 12
-PLACEHOLDER = re.compile(r"(?i)change.?me|your.?(api|key|secret)|place.?holder|example|<.*>|^(default|dummy)")
+PLACEHOLDER = re.compile(r"(?i)change.?me|your.?(api|key|secret)|place.?holder|example|insecure|<.*>|^(default|dummy)")
 
 
-@register()
+@register(STRICT)
 def check_secrets(**_: Any) -> list[CheckMessage]:
     """providers.E001: a secret that a live system needs is missing, too short, or one that everybody knows."""
     return [
         Error(
-            f"{variable.upper()} {fault}.",
-            hint=f"The system is live, and {name} needs it; set it, or choose another mode.",
+            f"{variable} {fault}.",
+            hint=f"{meaning[0].upper()}{meaning[1:]}; the system is live and needs it.",
             id="providers.E001",
         )
         for name in PROVIDERS
-        for variable, value in needed(name)
+        for variable, value, meaning in needed(name)
         if (fault := weakness(value))
     ]
 
 
-@register()
+@register(STRICT)
 def check_addresses(**_: Any) -> list[CheckMessage]:
     """providers.E002: a live provider's base URL is not at one of its hosts."""
     return [
@@ -43,8 +45,8 @@ def check_addresses(**_: Any) -> list[CheckMessage]:
     ]
 
 
-def needed(name: str) -> list[tuple[str, str]]:
-    """The secrets that a provider needs as it is set: all its own in live mode, and none in the others.
+def needed(name: str) -> list[tuple[str, str, str]]:
+    """The secrets (``secrets``) that a provider needs as it is set: all its own in live mode, none in the others.
 
     Beside live providers our own renderer needs the one in its callback URLs.
     """
@@ -52,7 +54,7 @@ def needed(name: str) -> list[tuple[str, str]]:
     if mode(name) == "live":
         return found
     beside_live = renders_here(name) and any(mode(other) == "live" for other in PROVIDERS)
-    return [each for each in found if each[0].endswith("_webhook_secret")] if beside_live else []
+    return [each for each in found if each[0].endswith("_WEBHOOK_SECRET")] if beside_live else []
 
 
 def weakness(secret: str) -> str:
@@ -65,8 +67,11 @@ def weakness(secret: str) -> str:
     return "is a placeholder, not a secret" if known else ""
 
 
-def secrets(field: str) -> list[tuple[str, str]]:
-    """Each secret of a provider: the setting's name and its value."""
-    names = [name for name in type(settings.PROVIDERS).model_fields if name.startswith(f"{field}_")]
-    secret = [name for name in names if name.endswith(("_api_key", "_secret"))]
-    return [(name, getattr(settings.PROVIDERS, name).get_secret_value()) for name in secret]
+def secrets(field: str) -> list[tuple[str, str, str]]:
+    """Each secret of a provider: the variable, its value, and what it is."""
+    known = type(settings.PROVIDERS).model_fields
+    names = [name for name in known if name.startswith(f"{field}_") and name.endswith(("_api_key", "_secret"))]
+    return [
+        (name.upper(), getattr(settings.PROVIDERS, name).get_secret_value(), str(known[name].description))
+        for name in names
+    ]

@@ -6,7 +6,8 @@ import os
 from typing import Literal, cast
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings
+
+from myloware.kernel.settings import Settings, Site
 
 Mode = Literal["mock", "local", "live"]
 Renderer = Literal["shotstack", "local"]
@@ -14,7 +15,7 @@ Scheme = Literal["own", "generic"]
 SCHEME = "how its webhooks are signed: its `own` way, or `generic` (X-Signature, X-Request-Id, X-Timestamp) by a relay"
 
 
-class ProviderSettings(BaseSettings):
+class ProviderSettings(Settings):
     """Providers."""
 
     providers_mode: Mode = Field(
@@ -43,7 +44,7 @@ class ProviderSettings(BaseSettings):
     render_spare_mb: int = Field(
         500, ge=0, description="room that a render here must leave on the media folder's disk, in megabytes"
     )
-    simulators_url: str = Field(
+    simulators_url: Site = Field(
         "http://127.0.0.1:8091", description="where `manage.py simulators` listens (local mode)"
     )
     simulators_faults: str = Field(
@@ -53,18 +54,24 @@ class ProviderSettings(BaseSettings):
         1.0, ge=0, le=100, description="how long a second of the simulated services takes, in seconds"
     )
     kieai_api_key: SecretStr = Field(SecretStr(""), description="kie.ai key")
-    kieai_base_url: str = Field("https://api.kie.ai", description="kie.ai API")
-    kieai_signing_secret: SecretStr = Field(SecretStr(""), description="kie.ai webhook HMAC key")
+    kieai_base_url: Site = Field("https://api.kie.ai", description="kie.ai API")
+    kieai_signing_secret: SecretStr = Field(
+        SecretStr(""), description="kie.ai's webhook HMAC key, of its account settings"
+    )
     kieai_webhook_scheme: Scheme = Field("own", description=SCHEME)
     shotstack_api_key: SecretStr = Field(SecretStr(""), description="Shotstack key of the environment in its URL")
-    shotstack_base_url: str = Field(
+    shotstack_base_url: Site = Field(
         "https://api.shotstack.io/edit/v1", description="Shotstack edit API, environment included"
     )
-    shotstack_webhook_secret: SecretStr = Field(SecretStr(""), description="secret we put in Shotstack callback URLs")
+    shotstack_webhook_secret: SecretStr = Field(
+        SecretStr(""), description="secret we put in Shotstack callback URLs; any long random text"
+    )
     shotstack_webhook_scheme: Scheme = Field("own", description=SCHEME)
     upload_post_api_key: SecretStr = Field(SecretStr(""), description="upload-post key")
-    upload_post_base_url: str = Field("https://api.upload-post.com/api", description="upload-post API")
-    upload_post_signing_secret: SecretStr = Field(SecretStr(""), description="upload-post webhook secret")
+    upload_post_base_url: Site = Field("https://api.upload-post.com/api", description="upload-post API")
+    upload_post_signing_secret: SecretStr = Field(
+        SecretStr(""), description="upload-post's webhook secret, shown when its URL is saved"
+    )
     upload_post_webhook_scheme: Scheme = Field("own", description=SCHEME)
 
     @property

@@ -19,14 +19,17 @@ from .states import plan
 @register()
 def check_projects(**_: Any) -> list[CheckMessage]:
     """runs.E001: a project file that cannot run."""
-    folder = Path(settings.BASE_DIR) / "fixtures" / "projects"
     return [
         Error(
             f"{path.name}: {reason}", hint="Mend the project file; CONTRIBUTING.md says how one looks.", id="runs.E001"
         )
-        for path in sorted(folder.glob("*.json"))
+        for path in project_files()
         for reason in faults(path)
     ]
+
+
+def project_files() -> list[Path]:
+    return sorted((Path(settings.BASE_DIR) / "fixtures" / "projects").glob("*.json"))
 
 
 def faults(path: Path) -> list[str]:

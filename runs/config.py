@@ -5,10 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings
+
+from myloware.kernel.settings import Settings
 
 
-class RunSettings(BaseSettings):
+class RunSettings(Settings):
     """Runs."""
 
     lease_s: float = Field(6, gt=0, le=300, description="a worker that is silent for so many seconds has lost its step")

@@ -153,7 +153,7 @@ class UploadPostAdapter:
         told = answer.get("notifications") or answer
         if str(told.get("webhook_url") or "").rstrip("/") != webhook.rstrip("/"):
             faults.append(f"The webhook is not set to {webhook}: set it in the service's notification settings.")
-        return Checkup((f"Plan {plan}, {len(profiles)} profiles.",), tuple(faults))
+        return Checkup((f"Plan {plan}; profiles: {', '.join(sorted(profiles)) or 'none'}.",), tuple(faults))
 
     def _listed(self, path: str, key: str) -> list[Any]:
         found = body_json(self._client.get(path).content).get(key)

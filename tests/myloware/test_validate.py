@@ -10,6 +10,7 @@ from django.core.management import call_command
 from pydantic import SecretStr
 
 from providers.checks import check_addresses, check_secrets
+from telegram_bot.client import bot
 
 from .conftest import TOKEN
 
@@ -87,14 +88,21 @@ def test_the_configuration_is_looked_at(projects: None) -> None:
     assert status == 0
     assert "Projects: aismr, test_video_gen" in text
     assert "Personas: iggy, riley, alex" in text
+    assert "ok   Broker: answers" in text
 
 
 @pytest.mark.django_db
-def test_each_service_is_asked_and_its_answer_said_in_words(
-    projects: None,
-    next_door: Served,
-    settings: Settings,
-) -> None:
+def test_a_chat_model_that_cannot_be_used_is_named(settings: Settings) -> None:
+    settings.CREW = settings.CREW.model_copy(update={"llm_model": "nobody:gpt-1"})
+    text, status = said("config")
+    assert status == 1
+    assert "MEND LLM_MODEL is nobody:gpt-1" in text
+    assert "the chat model cannot be used" in text
+
+
+@pytest.fixture
+def beside(next_door: Served, settings: Settings) -> None:
+    """Telegram and OpenAI, wanted and played next door."""
     settings.TELEGRAM = settings.TELEGRAM.model_copy(
         update={"telegram_bot_token": SecretStr(TOKEN), "telegram_base_url": next_door.url}
     )
@@ -102,14 +110,21 @@ def test_each_service_is_asked_and_its_answer_said_in_words(
     settings.KNOWLEDGE = settings.KNOWLEDGE.model_copy(
         update={"openai_base_url": f"{next_door.url}/v1", "openai_api_key": SECRET}
     )
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("projects", "beside")
+def test_each_service_is_asked_and_its_answer_said_in_words() -> None:
     text, status = said("providers")
     assert status == 1
     assert "100,000 credits, about 1666 clips" in text
     assert "ok   shotstack (local): answers" in text
     assert "There is no profile 'myloware-aismr'" in text
     assert "telegram: the bot is @myloware_local_bot" in text
-    assert "telegram: the webhook is not set, not http" in text
+    assert "MEND telegram: no webhook is set; step 3 of docs/first-live-film.md sets http://127.0.0.1:8080/v1/" in text
     assert "ok   openai: answers" in text
+    bot().call("setWebhook", url="http://127.0.0.1:8080/v1/telegram/webhook")
+    assert "ok   telegram: messages come to http://127.0.0.1:8080/v1/telegram/webhook" in said("providers")[0]
 
 
 @pytest.mark.django_db
@@ -119,8 +134,12 @@ def test_each_service_is_asked_and_its_answer_said_in_words(
         ("kieai", "code_401", "The key is refused; check KIEAI_API_KEY"),
         ("kieai", "code_402", "No credits left"),
         ("upload-post", "bad_key", "The key is refused; check UPLOAD_POST_API_KEY"),
+        ("telegram", "bad_token", "The key is refused; check TELEGRAM_BOT_TOKEN. (refused: 401 Unauthorized)"),
+        ("openai", "bad_key", "The key is refused; check OPENAI_API_KEY"),
+        ("openai", "server_error", "MEND openai: answered 500."),
     ],
 )
+@pytest.mark.usefixtures("beside")
 def test_what_a_service_refuses_is_said_in_words(
     next_door: Served,
     simulator: str,

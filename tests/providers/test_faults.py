@@ -437,7 +437,7 @@ def test_accounts_are_looked_at_without_changing_anything(town: Town) -> None:
     assert shotstack(town).checkup([], hook).faults == ()
     accounts = [Account("demo", "tiktok"), Account("demo", "reddit"), Account("nobody", "tiktok")]
     found = upload_post(town).checkup(accounts, hook)
-    assert found.facts == ("Plan basic, 1 profiles.",)
+    assert found.facts == ("Plan basic; profiles: demo.",)
     assert [fault.split(":")[0] for fault in found.faults] == [
         "Profile 'demo' has no reddit account",
         "There is no profile 'nobody'",

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from runs.checks import faults
+from runs.checks import faults, project_files
 from runs.models import Project, ProjectSocial, Social
 from runs.schemas import ProjectSpec
 
@@ -19,7 +17,7 @@ class Command(BaseCommand):
     help = "Creates or updates projects from fixtures/projects/*.json; running it twice changes nothing."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        for path in sorted((Path(settings.BASE_DIR) / "fixtures" / "projects").glob("*.json")):
+        for path in project_files():
             reasons = faults(path)
             if reasons:
                 raise CommandError(f"{path.name}: {'; '.join(reasons)}")
