@@ -25,7 +25,7 @@ from knowledge.config import KnowledgeSettings
 from myloware.kernel.settings import Settings, Site
 from personas.config import CrewSettings
 from providers.config import ProviderSettings
-from runs.config import RunSettings
+from runs.config import MediaSettings, RunSettings
 from telegram_bot.config import TelegramSettings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -90,6 +90,7 @@ class CoreSettings(Settings):
 GROUPS: tuple[type[BaseSettings], ...] = (
     CoreSettings,
     RunSettings,
+    MediaSettings,
     CrewSettings,
     ProviderSettings,
     KnowledgeSettings,

@@ -14,7 +14,7 @@ from hitl.config import HitlSettings
 from knowledge.config import KnowledgeSettings
 from personas.config import CrewSettings
 from providers.config import ProviderSettings
-from runs.config import RunSettings
+from runs.config import MediaSettings, RunSettings
 from telegram_bot.config import TelegramSettings
 
 from . import env
@@ -26,6 +26,7 @@ django_stubs_ext.monkeypatch()
 BASE_DIR = env.BASE_DIR
 CORE = env.load()
 RUNS = RunSettings()
+MEDIA = MediaSettings()
 CREW = CrewSettings()
 PROVIDERS = ProviderSettings()
 KNOWLEDGE = KnowledgeSettings()
@@ -226,7 +227,11 @@ STATIC_URL = "/static/"
 # Locally files are served from where they lie; elsewhere `collectstatic` has gathered them.
 STATIC_ROOT = None if LOCAL else BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = LOCAL
-MEDIA_ROOT = DATA_DIR / "media"
+MEDIA_ROOT = MEDIA.folder or DATA_DIR / "media"
+STORAGES = {
+    "default": MEDIA.storage,
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
 
 # --- Security
 if not LOCAL:
@@ -253,6 +258,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": CORE.log_level},
     "loggers": {
         "httpx": {"level": "WARNING"},
+        "botocore": {"level": "WARNING"},
         # Each task's line; what a run does is told by runs.services, what a worker does by Flower.
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},

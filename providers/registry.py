@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 from django.conf import settings
+from django.core.files.storage import default_storage
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django.utils.module_loading import import_string
@@ -260,7 +261,7 @@ def _world(kinds: Mapping[str, type[Simulator]], *, tiny: bool) -> World:
         public_url=settings.PROVIDERS.simulators_url,
         secrets={name: _callback_secret(name) for name in PROVIDERS},
         webhooks={name: webhook_url(name) for name in PROVIDERS},
-        fetch=_from_media_root if tiny else _fetch,
+        fetch=_from_the_store if tiny else _fetch,
         tiny=tiny,
     )
 
@@ -273,9 +274,10 @@ def _fetch(url: str, target: Path) -> Path:
     return target
 
 
-def _from_media_root(url: str, target: Path) -> Path:
-    """The mock has no web process to fetch our media from; it lies in this folder."""
-    target.write_bytes((settings.MEDIA_ROOT / urlsplit(url).path.removeprefix("/media/")).read_bytes())
+def _from_the_store(url: str, target: Path) -> Path:
+    """The mock has no web process to fetch our media from; it takes them from the media store itself."""
+    with default_storage.open(urlsplit(url).path.removeprefix("/media/")) as file:
+        target.write_bytes(file.read())
     return target
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
 
 from myloware.kernel.settings import Settings
 
@@ -45,3 +49,62 @@ class RunSettings(Settings):
         description="US dollars that all runs may spend in a day (UTC) before a person is asked; 0: no cap",
     )
     poll_s: float = Field(15, gt=0, le=600, description="seconds after which a job without callback is asked about")
+
+
+class MediaSettings(BaseSettings):
+    """The media store."""
+
+    # Who writes a key into the URL must not find it in the log.
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
+
+    media_store_url: str = Field(
+        "",
+        description="where clips and films are kept: s3://bucket/prefix?endpoint=https://...&region=...&style=virtual "
+        "(all but the bucket may be left out), or file:///folder; empty: the folder `media` of the data folder",
+    )
+    aws_access_key_id: SecretStr = Field(SecretStr(""), description="key of the bucket; empty: as boto3 finds one")
+    aws_secret_access_key: SecretStr = Field(SecretStr(""), description="secret of that key")
+    media_kept_days: int = Field(
+        90, ge=1, le=36500, description="days after which a file that no artifact names any more is deleted"
+    )
+    media_spare_mb: int = Field(
+        200, ge=0, description="free space, in MB, that downloads and renders leave on the media folder's disk"
+    )
+
+    @field_validator("media_store_url")
+    @classmethod
+    def _is_known(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if url and parts.scheme not in {"file", "s3"}:
+            raise ValueError("it begins with s3:// or file://, or is empty")
+        if parts.scheme == "file" and (parts.netloc or not parts.path.strip("/")):
+            raise ValueError("a folder is written file:///with/three/slashes")
+        if parts.scheme == "s3" and (not parts.hostname or "@" in parts.netloc):
+            raise ValueError("a bucket is written s3://bucket; its key is AWS_ACCESS_KEY_ID")
+        if strange := parse_qs(parts.query).keys() - {"endpoint", "region", "style"}:
+            raise ValueError(f"endpoint, region and style may follow the question mark, not {', '.join(strange)}")
+        return url
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that ``file://`` names."""
+        parts = urlsplit(self.media_store_url)
+        return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+    @property
+    def storage(self) -> dict[str, Any]:
+        """The store as an entry of Django's ``STORAGES``."""
+        parts = urlsplit(self.media_store_url)
+        if parts.scheme != "s3":
+            return {"BACKEND": "runs.store.folder.Folder"}
+        more = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        options = {
+            "bucket_name": parts.netloc,
+            "location": parts.path.strip("/"),
+            "endpoint_url": more.get("endpoint"),
+            "region_name": more.get("region"),
+            "addressing_style": more.get("style"),
+            "access_key": self.aws_access_key_id.get_secret_value() or None,
+            "secret_key": self.aws_secret_access_key.get_secret_value() or None,
+        }
+        return {"BACKEND": "runs.store.bucket.Bucket", "OPTIONS": options}

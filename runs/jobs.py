@@ -7,6 +7,7 @@ caller says about a job, and nothing repeats a request whose outcome is not know
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,6 +27,7 @@ from myloware.kernel.errors import (
     ProviderError,
     ProviderUnavailable,
     RateLimited,
+    StoreUnavailable,
 )
 from myloware.kernel.lease import kept
 from providers import registry, renders
@@ -37,13 +39,15 @@ from .schemas import BUDGET, PublishDraft
 from .states import ACTIVE_RUN, IN_FLIGHT_JOB, OPEN_JOB, JobStatus, RunStatus, StepStatus, before
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from uuid import UUID
 
 log = logging.getLogger(__name__)
 
 # Where the poster is taken from. A quarter would be a cut in a film of four, eight or twelve equal clips.
 POSTER_AT = 0.2
+# What passes by itself.
+LATER = (RateLimited, ProviderUnavailable, StoreUnavailable)
 PROVIDER_OF = {"clips": "kieai", "render": "shotstack", "publish": "upload-post"}
 
 
@@ -152,12 +156,13 @@ def _take(run_id: UUID | str, kind: str) -> ProviderJob | None:
 def _submit(job: ProviderJob) -> bool:
     """Places the order; False when the service takes none now, so that others need not be tried."""
     try:
-        submission = registry.adapter(job.provider).submit(
-            _order(job), key=job.key, callback_url=registry.callback_url(job.provider, job.reference)
-        )
+        with _order(job) as order:
+            submission = registry.adapter(job.provider).submit(
+                order, key=job.key, callback_url=registry.callback_url(job.provider, job.reference)
+            )
     except OutcomeUnknown as error:
         _unknown(job, error)
-    except (RateLimited, ProviderUnavailable) as error:
+    except LATER as error:
         _postpone(job, error)
         return False
     except MylowareError as error:
@@ -168,19 +173,30 @@ def _submit(job: ProviderJob) -> bool:
     return True
 
 
-def _order(job: ProviderJob) -> Order:
-    request = job.request
+@contextmanager
+def _order(job: ProviderJob) -> Iterator[Order]:
+    """What is ordered, with its files at hand. Raises ``MediaError`` when one of them is missing or damaged."""
     if job.kind == "clips":
-        return ClipOrder(**request)
-    if job.kind == "render":
-        return RenderOrder(edit=request["edit"])
-    return _publish_order(job)
+        yield ClipOrder(**job.request)
+    elif job.kind == "render":
+        _verify_sources(job)
+        yield RenderOrder(edit=job.request["edit"])
+    else:
+        draft = PublishDraft.model_validate(job.request)
+        with store.local(_approved_film(job, draft)) as film:
+            family.forbid_second(job)
+            yield _publish_order(job, draft, film)
 
 
-def _publish_order(job: ProviderJob) -> PublishOrder:
-    draft = PublishDraft.model_validate(job.request)
-    film = _approved_film(job, draft)
-    family.forbid_second(job)
+def _verify_sources(job: ProviderJob) -> None:
+    edit = str(job.request["edit"])
+    files = job.run.artifacts.exclude(path="").values_list("path", flat=True).distinct()
+    for path in files.order_by("path"):
+        if path in edit:
+            store.verify(path)
+
+
+def _publish_order(job: ProviderJob, draft: PublishDraft, film: Path) -> PublishOrder:
     return PublishOrder(
         video=film,
         title=draft.title,
@@ -194,20 +210,18 @@ def _publish_order(job: ProviderJob) -> PublishOrder:
     )
 
 
-def _approved_film(job: ProviderJob, draft: PublishDraft) -> Path:
-    """The film's file, if it and the draft are, byte for byte, what was approved; else ``Conflict``."""
+def _approved_film(job: ProviderJob, draft: PublishDraft) -> str:
+    """The film's path, if it and the draft are what was approved; else ``Conflict``."""
     gates = job.run.steps.filter(kind="gate", status=StepStatus.SUCCEEDED, position__gt=job.step.position)
     gate = gates.exclude(name=BUDGET.id).last()
     if gate is None or (gate.output or {}).get("draft") != services.digest(job.request):
         raise Conflict("What would be published is not what was approved. Start a revision to approve it anew.")
     # Two renders may have come out the same, byte for byte.
-    found = job.run.artifacts.filter(type="ffmpeg.normalized", checksum=draft.film).last()
+    films = job.run.artifacts.filter(type="ffmpeg.normalized", checksum=draft.film, path__contains=draft.film)
+    found = films.last()
     if found is None:
         raise Conflict("The film that was approved is not among the run's artifacts. Render it again.")
-    film = store.absolute(found.path)
-    if store.checksum_of(film) != draft.film:
-        raise Conflict("The film's file has changed since it was approved. Render it again.")
-    return film
+    return found.path
 
 
 def _submitted(job: ProviderJob, external_id: str) -> None:
@@ -241,7 +255,7 @@ def _unknown(job: ProviderJob, error: OutcomeUnknown) -> None:
 
 
 @transaction.atomic
-def _postpone(job: ProviderJob, error: RateLimited | ProviderUnavailable) -> None:
+def _postpone(job: ProviderJob, error: RateLimited | ProviderUnavailable | StoreUnavailable) -> None:
     """Nobody took the order, after the client's own retries: it is wanted still, and its money is free meanwhile."""
     Run.objects.select_for_update(no_key=True).get(id=job.run_id)
     pause_s = (error.retry_after_s if isinstance(error, RateLimited) else None) or settings.RUNS.poll_s
@@ -294,7 +308,7 @@ def _make_do(job: ProviderJob, report: Report) -> bool:
 def _keep(job: ProviderJob, report: Report) -> None:
     try:
         _collect(job, report)
-    except (ProviderUnavailable, RateLimited) as error:
+    except LATER as error:
         _look_again(job, error=error.message)
     except MylowareError as error:
         # Made, and of no use.

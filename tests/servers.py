@@ -26,6 +26,7 @@ _ENVIRONMENT = {
     "PROVIDERS_MODE": "mock",
     "LLM_MODEL": "studio",
     "PORT": "8080",
+    "MEDIA_STORE_URL": "",
 }
 
 

@@ -127,6 +127,8 @@ class Demo:
         if film is None:
             raise DemoFailed("the run was published without a film")
         path = settings.MEDIA_ROOT.resolve() / film["path"]
+        if not path.exists():
+            path = client.fetch(film, settings.DATA_DIR.resolve())
         with path.open("rb") as file:
             self._report.measure(path, hashlib.file_digest(file, "sha256").hexdigest())
 

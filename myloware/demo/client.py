@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from myloware.kernel.errors import MylowareError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Json = dict[str, Any]
 
@@ -48,6 +51,13 @@ class Client:
         """The newest finished film of the run, an artifact."""
         films = self._json("GET", f"/v1/runs/{run_id}/artifacts", params={"type": "ffmpeg.normalized"})
         return films[-1] if films else None
+
+    def fetch(self, film: Json, folder: Path) -> Path:
+        """Copies the film's file into ``folder``, from wherever the system keeps it."""
+        content = self._http.get(f"/media/{film['path']}").raise_for_status().content
+        target = folder / f"film-{film['checksum'][:12]}.mp4"
+        target.write_bytes(content)
+        return target
 
     def close(self) -> None:
         self._http.close()

@@ -16,6 +16,7 @@
     │  ├─ ProviderRefused             provider_refused    502     yes
     │  ├─ ProviderUnavailable         provider_unavailable 503    no
     │  └─ OutcomeUnknown              outcome_unknown     502     yes
+    ├─ StoreUnavailable               store_unavailable   503     no
     ├─ Misconfigured                  misconfigured       500     yes
     ├─ ContractBroken                 contract_broken     500     yes
     └─ MediaError                     media_error         500     yes
@@ -134,6 +135,12 @@ class OutcomeUnknown(ProviderError):
     """The answer was lost: the service may have acted."""
 
     code, permanent = "outcome_unknown", True
+
+
+class StoreUnavailable(MylowareError):
+    """The media store takes or gives nothing now: it is full, cannot be reached, or does not know us."""
+
+    code, status, permanent = "store_unavailable", 503, False
 
 
 class Misconfigured(MylowareError):

@@ -12,6 +12,8 @@ from runs import crew, services
 from runs.models import Project
 from runs.schemas import RunInput, RunOptions
 
+from .places import bucket, folder, place, s3  # noqa: F401
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

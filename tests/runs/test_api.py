@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +13,7 @@ from django.core.management import call_command
 from django.db import connections
 from django.test import AsyncClient
 
-from runs import services, store
+from runs import services
 from runs.models import Run
 from runs.services import Decision
 from runs.states import Verdict
@@ -174,36 +173,6 @@ def _cancelled_run() -> Run:
 
 async def _status(path: str) -> int:
     return (await AsyncClient().get(path)).status_code
-
-
-@pytest.mark.parametrize(
-    ("span", "status", "content"),
-    [
-        ("", 200, b"0123456789"),
-        ("bytes=2-4", 206, b"234"),
-        ("bytes=7-", 206, b"789"),
-        ("bytes=-2", 206, b"89"),
-        ("bytes=0-99", 206, b"0123456789"),
-        ("bytes=10-", 416, b""),
-        ("lines=1-2", 200, b"0123456789"),
-    ],
-)
-def test_media_is_served_whole_and_in_ranges(
-    settings: Settings, tmp_path: Path, span: str, status: int, content: bytes
-) -> None:
-    settings.MEDIA_ROOT = tmp_path
-    with store.workspace() as folder:
-        (folder / "x.mp4").write_bytes(b"0123456789")
-        kept = store.keep(folder / "x.mp4")
-
-    async def get(path: str) -> tuple[int, bytes]:
-        response = await AsyncClient().get(path, headers={"Range": span} if span else {})
-        if response.streaming:
-            return response.status_code, b"".join([part async for part in response.streaming_content])  # type: ignore[attr-defined]
-        return response.status_code, response.content if response.status_code == 200 else b""
-
-    assert asyncio.run(get(f"/media/{kept.path}")) == (status, content)
-    assert asyncio.run(get("/media/..%2F/secrets.env"))[0] == 404
 
 
 def test_the_schema_describes_the_api(client: Client) -> None:

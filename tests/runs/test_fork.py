@@ -58,7 +58,7 @@ def at_its_step(run: Run, step: str) -> Run:
     assert str(run.id) in new.events.filter(subject="run").first().reason  # type: ignore[union-attr]
     assert new.artifacts.get(type="run.fork").metadata["run"] == str(run.id)
     for artifact in new.artifacts.exclude(path=""):
-        assert store.absolute(artifact.path).is_file()
+        store.verify(artifact.path)
     return new
 
 

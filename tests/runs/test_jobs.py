@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from myloware.kernel.errors import Conflict, InvalidInput, Misconfigured, RateLimited
@@ -35,7 +37,8 @@ def test_a_film_is_made_and_published_without_one_callback(run: Run) -> None:
     assert (run.status, run.result.status) == (RunStatus.SUCCEEDED, "published")
     assert len(run.result.publish_urls) == 1
     film = run.artifacts.get(type="ffmpeg.normalized")
-    assert store.checksum_of(store.absolute(film.path)) == film.checksum
+    with store.local(film.path) as file:
+        assert store.checksum_of(file) == film.checksum
     assert film.metadata["loudness"]["integrated_lufs"] == pytest.approx(-14, abs=1)
     assert set(run.artifacts.values_list("type", flat=True)) >= {
         "run.start",
@@ -133,7 +136,7 @@ def test_a_caption_changed_after_the_approval_is_not_published(run: Run) -> None
 def test_a_film_changed_after_the_approval_is_not_published(run: Run) -> None:
     to_draft(run)
     approve(run)
-    film = store.absolute(run.artifacts.get(type="ffmpeg.normalized").path)
+    film = Path(default_storage.path(run.artifacts.get(type="ffmpeg.normalized").path))
     film.write_bytes(film.read_bytes() + b"\0")
     park(run)
     jobs.submit_ready(run.id, "publish")

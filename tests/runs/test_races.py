@@ -190,7 +190,8 @@ def final_rows(run: Run) -> dict[str, Any]:
 
 
 def _is_kept(artifact: Artifact) -> bool:
-    return store.checksum_of(store.absolute(artifact.path)) == artifact.checksum
+    with store.local(artifact.path) as file:
+        return store.checksum_of(file) == artifact.checksum
 
 
 # --- Decisions
