@@ -6,7 +6,8 @@ import uuid
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Concat, Left
 
 from runs.states import OPEN_JOB, JobStatus
 
@@ -23,7 +24,7 @@ class Artifact(models.Model):
     step = models.ForeignKey(Step, null=True, blank=True, on_delete=models.SET_NULL, related_name="artifacts")
     type = models.CharField(max_length=32)
     url = models.TextField(blank=True)
-    path = models.CharField(max_length=255, blank=True, help_text="below the media root")
+    path = models.CharField(max_length=255, blank=True, help_text="in the media store")
     checksum = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the file")
     metadata = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -31,7 +32,20 @@ class Artifact(models.Model):
     class Meta:
         db_table = "artifacts"
         ordering = ["created_at"]
-        indexes = [models.Index(fields=["run", "type"], name="artifact_run_type")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(path="")
+                | Q(
+                    checksum__regex="^[0-9a-f]{64}$",
+                    path__startswith=Concat(Left("checksum", 2), Value("/"), F("checksum")),
+                ),
+                name="artifact_file_named_by_checksum",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["run", "type"], name="artifact_run_type"),
+            models.Index(fields=["path"], condition=~Q(path=""), name="artifact_path"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.type} of {self.run_id}"
