@@ -1,4 +1,4 @@
-"""System checks: every project file names personas, tools and gates that exist."""
+"""System checks: every project file names personas, tools and gates that exist; all machines share their media."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as Caution
 from pydantic import ValidationError
 
 from personas.registry import PERSONAS
+from providers.registry import PROVIDERS, mode
 
 from .schemas import ProjectSpec
 from .states import plan
@@ -30,6 +32,21 @@ def check_projects(**_: Any) -> list[CheckMessage]:
 
 def project_files() -> list[Path]:
     return sorted((Path(settings.BASE_DIR) / "fixtures" / "projects").glob("*.json"))
+
+
+@register()
+def check_media_store(**_: Any) -> list[CheckMessage]:
+    """runs.W001: a live system on servers of its own, whose machines may each have a media folder of their own."""
+    live = any(mode(name) == "live" for name in PROVIDERS)
+    if not live or not settings.CORE.db_url or settings.MEDIA.media_store_url:
+        return []
+    return [
+        Caution(
+            f"Clips and films are kept in {settings.MEDIA_ROOT}, which other machines may not see.",
+            hint="Set MEDIA_STORE_URL to a bucket (s3://...); or, on one machine or with a shared folder, to file:///...",
+            id="runs.W001",
+        )
+    ]
 
 
 def faults(path: Path) -> list[str]:

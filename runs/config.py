@@ -51,7 +51,7 @@ class RunSettings(Settings):
     poll_s: float = Field(15, gt=0, le=600, description="seconds after which a job without callback is asked about")
 
 
-class MediaSettings(BaseSettings):
+class MediaSettings(Settings):
     """The media store."""
 
     # Who writes a key into the URL must not find it in the log.

@@ -12,12 +12,12 @@ from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
-from myloware.kernel.errors import BudgetExceeded, MylowareError
+from myloware.kernel.errors import BudgetExceeded, Conflict, MylowareError
 from myloware.kernel.lease import kept
 from myloware.kernel.logging import log_context
 from personas.registry import PERSONAS
 
-from . import crew, jobs, services, sweeps
+from . import crew, jobs, services, stock, sweeps
 from .dispatch import due, enqueue_task, relay
 
 if TYPE_CHECKING:
@@ -128,3 +128,16 @@ def sweep() -> dict[str, int]:
 def tidy() -> int:
     """Deletes what nobody will need again."""
     return crew.forget_old_threads(timezone.now())
+
+
+@shared_task(name="media.sweep")
+def sweep_media() -> int:
+    """Deletes files that no artifact names any more, unless they are suspiciously many."""
+    try:
+        deleted = stock.sweep(timezone.now(), most=0.5)
+    except Conflict as error:
+        log.warning("the media store was not swept", extra={"reason": error.message})
+        return 0
+    if deleted:
+        log.info("media deleted", extra={"files": len(deleted)})
+    return len(deleted)
