@@ -13,7 +13,7 @@ from django.core.checks import ERROR, run_checks
 from django.db import DatabaseError, OperationalError, ProgrammingError
 
 from myloware import checks, health
-from myloware.kernel.errors import MylowareError
+from myloware.kernel.errors import MylowareError, StoreUnavailable
 from personas.llm import chat_model
 from personas.registry import PERSONAS
 from providers import registry
@@ -21,6 +21,7 @@ from providers.base import Account
 from providers.checks import needed, weakness
 from providers.http import Client, Service
 from providers.shared import Shared
+from runs import stock
 from runs.checks import faults, project_files
 from runs.models import Project, Social
 from runs.schemas import ProjectSpec
@@ -89,6 +90,7 @@ def _left_out() -> Iterator[tuple[str, str]]:
     for variable, value, otherwise in (
         ("DB_URL", settings.CORE.db_url, "the embedded PostgreSQL is used"),
         ("REDIS_URL", settings.CORE.redis_url, "the embedded broker is used"),
+        ("MEDIA_STORE_URL", settings.MEDIA.media_store_url, f"clips and films are kept in {settings.MEDIA_ROOT}"),
         ("TELEGRAM_BOT_TOKEN", checks.has_bot(), "there is no bot"),
         ("HITL_EMAILS", settings.HITL.emails, "nobody gets mail"),
         ("EMAIL_HOST", settings.HITL.email_host, f"mail is written to {settings.EMAIL_FILE_PATH}, and not sent"),
@@ -167,6 +169,7 @@ def providers() -> Iterator[Finding]:
     """A cheap question to each service, with our key."""
     for name in registry.PROVIDERS:
         yield from _provider(name)
+    yield _media_store()
     if checks.has_bot():
         yield from _telegram()
     if checks.asks_openai():
@@ -186,6 +189,15 @@ def _provider(name: str) -> Iterator[Finding]:
         yield from (Finding(False, f"{what}: {fault}") for fault in found.faults)
     else:
         yield from (Finding(None, f"{what}: To be mended before it is live: {fault}") for fault in found.faults)
+
+
+def _media_store() -> Finding:
+    where = settings.MEDIA.media_store_url.partition("?")[0] or settings.MEDIA_ROOT
+    try:
+        stock.probe()
+    except StoreUnavailable as error:
+        return Finding(False, f"media store ({where}): {error.message}")
+    return Finding(True, f"media store ({where}): takes and gives files")
 
 
 def _in_words(name: str, error: MylowareError, variable: str) -> str:

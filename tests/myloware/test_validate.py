@@ -10,6 +10,7 @@ from django.core.management import call_command
 from pydantic import SecretStr
 
 from providers.checks import check_addresses, check_secrets
+from runs.config import MediaSettings
 from telegram_bot.client import bot
 
 from .conftest import TOKEN
@@ -123,8 +124,19 @@ def test_each_service_is_asked_and_its_answer_said_in_words() -> None:
     assert "telegram: the bot is @myloware_local_bot" in text
     assert "MEND telegram: no webhook is set; step 3 of docs/first-live-film.md sets http://127.0.0.1:8080/v1/" in text
     assert "ok   openai: answers" in text
+    assert "takes and gives files" in text
+    assert list(settings.MEDIA_ROOT.rglob("*.txt")) == []
     bot().call("setWebhook", url="http://127.0.0.1:8080/v1/telegram/webhook")
     assert "ok   telegram: messages come to http://127.0.0.1:8080/v1/telegram/webhook" in said("providers")[0]
+
+
+@pytest.mark.django_db
+def test_a_bucket_that_is_not_reached_is_said_in_words(settings: Settings, next_door: Served) -> None:
+    settings.MEDIA = MediaSettings(media_store_url="s3://films?endpoint=http://127.0.0.1:9")
+    settings.STORAGES = {**settings.STORAGES, "default": settings.MEDIA.storage}
+    text, status = said("providers")
+    assert status == 1
+    assert "MEND media store (s3://films): The media bucket" in text
 
 
 @pytest.mark.django_db
