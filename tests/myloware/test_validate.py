@@ -115,7 +115,7 @@ def beside(next_door: Served, settings: Settings) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("projects", "beside")
-def test_each_service_is_asked_and_its_answer_said_in_words() -> None:
+def test_each_service_is_asked_and_its_answer_said_in_words(settings: Settings) -> None:
     text, status = said("providers")
     assert status == 1
     assert "100,000 credits, about 1666 clips" in text

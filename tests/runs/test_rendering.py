@@ -162,7 +162,8 @@ def test_a_film_is_rendered_by_a_worker_while_people_watch(studio: Studio, run: 
     services.settle(run.id)
     job.refresh_from_db()
     assert (job.status, job.cost_microusd) == (JobStatus.SUCCEEDED, 0)
-    film = probe(store.absolute(run.artifacts.get(type="ffmpeg.normalized").path))
+    with store.local(run.artifacts.get(type="ffmpeg.normalized").path) as file:
+        film = probe(file)
     assert (film.width_px, film.height_px, film.fps) == (1080, 1920, 30)
     _wait(lambda: studio.files() == [f"{job.external_id}.1.mp4"])
 
