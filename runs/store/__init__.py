@@ -16,7 +16,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from django.conf import settings
 from django.core.files.storage import default_storage
@@ -185,30 +185,28 @@ def content_type(path: str) -> str:
 
 @contextmanager
 def _being_kept(path: str) -> Iterator[None]:
-    """Waits while the file is being deleted. Held by the connection: no transaction is open during an upload."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock_shared(%s)", [_key(path)])
+    """Waits for whoever stores or deletes the file. Held by the connection: no transaction is open meanwhile."""
+    _ask("SELECT pg_advisory_lock(%s)", path)
     try:
         yield
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock_shared(%s)", [_key(path)])
+        _ask("SELECT pg_advisory_unlock(%s)", path)
 
 
 @contextmanager
 def nobody_keeps(path: str) -> Iterator[bool]:
-    """Whether nobody is storing the file, which then has to wait until the end."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_key(path)])
-        (free,) = cursor.fetchone()
+    """Whether nobody is storing the file; who would like to has then to wait until the end."""
+    free = bool(_ask("SELECT pg_try_advisory_lock(%s)", path))
     try:
         yield free
     finally:
         if free:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [_key(path)])
+            _ask("SELECT pg_advisory_unlock(%s)", path)
 
 
-def _key(path: str) -> int:
-    """An advisory lock's key, 64 bits: the first of the checksum."""
-    return int.from_bytes(bytes.fromhex(PurePath(path).stem[:16]), "big", signed=True)
+def _ask(question: str, path: str) -> Any:
+    # Locks have numbers of 64 bits: the first of the checksum.
+    key = int.from_bytes(bytes.fromhex(PurePath(path).stem[:16]), "big", signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute(question, [key])
+        return cursor.fetchone()[0]
