@@ -32,8 +32,9 @@ _SHOWN = ("video/", "audio/", "image/jpeg", "image/png", "image/webp")
 
 
 @require_safe
-def media(request: HttpRequest, path: str) -> HttpResponseBase:
+def media(request: HttpRequest, folder: str, name: str) -> HttpResponseBase:
     """A stored file, whole or one byte range (RFC 9110, 13 and 14); Safari plays no video without ranges."""
+    path = f"{folder}/{name}"
     if not store.PATH.fullmatch(path):
         raise Http404
     try:

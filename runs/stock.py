@@ -23,12 +23,9 @@ if TYPE_CHECKING:
 BATCH = 500
 
 
-def unneeded(now: datetime) -> Iterator[str]:
+def unneeded(now: datetime) -> list[str]:
     """Files that no artifact names, and that were stored longer than MEDIA_KEPT_DAYS ago."""
-    old = (path for path, put_at in store.backend().files() if put_at < _limit(now))
-    while batch := list(islice(old, BATCH)):
-        named = set(Artifact.objects.filter(path__in=batch).values_list("path", flat=True))
-        yield from (path for path in batch if path not in named)
+    return _unneeded(list(store.backend().files()), now)
 
 
 def sweep(now: datetime, *, most: float = 1) -> list[str]:
@@ -37,12 +34,20 @@ def sweep(now: datetime, *, most: float = 1) -> list[str]:
     Raises ``Conflict``, and deletes nothing, when that is more than the share ``most`` of all files: somebody else may
     need them, whose database is another one.
     """
-    found = list(unneeded(now))
-    if found and len(found) > most * (total := sum(1 for _ in store.backend().files())):
-        raise Conflict(
-            f"{len(found)} of {total} files in the store belong to no run of this database; none was deleted."
-        )
+    files = list(store.backend().files())
+    found = _unneeded(files, now)
+    if len(found) > most * len(files):
+        raise Conflict(f"{len(found)} of {len(files)} files belong to no run of this database; none was deleted.")
     return [path for path in found if _delete(path, now)]
+
+
+def _unneeded(files: list[tuple[str, datetime]], now: datetime) -> list[str]:
+    old = (path for path, put_at in files if put_at < _limit(now))
+    found: list[str] = []
+    while batch := list(islice(old, BATCH)):
+        named = set(Artifact.objects.filter(path__in=batch).values_list("path", flat=True))
+        found += [path for path in batch if path not in named]
+    return found
 
 
 def _delete(path: str, now: datetime) -> bool:

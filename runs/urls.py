@@ -29,5 +29,5 @@ urlpatterns = [
     path("runs/<uuid:run_id>/clips/<int:clip>/retry/", pages.retry_run, name="run-retry-clip"),
     path("runs/<uuid:run_id>/fork/", pages.fork_page, name="run-fork"),
     path("runs/<uuid:run_id>/cancel/", pages.cancel_run, name="run-page-cancel"),
-    path("media/<path:path>", media, name="media"),
+    path("media/<slug:folder>/<str:name>", media, name="media"),
 ]

@@ -374,7 +374,7 @@ def test_only_what_no_artifact_has_named_for_long_is_deleted(place: Place, run: 
     foreign.write_text("somebody else's")
     now = timezone.now()
     assert stock.sweep(now) == []
-    assert list(stock.unneeded(now + LATER)) == [unneeded.path]
+    assert stock.unneeded(now + LATER) == [unneeded.path]
     assert paths() == sorted([named.path, unneeded.path])
     assert stock.sweep(now + LATER) == [unneeded.path]
     assert (paths(), foreign.exists()) == ([named.path], True)

@@ -46,7 +46,7 @@ class Command(BaseCommand):
 
     def _sweep(self, options: dict[str, Any]) -> None:
         act = stock.unneeded if options["dry_run"] else stock.sweep
-        paths = list(act(timezone.now()))
+        paths = act(timezone.now())
         self.stdout.write("".join(f"{path}\n" for path in paths), ending="")
         self.stdout.write(f"{len(paths)} files {'would be' if options['dry_run'] else 'were'} deleted.")
 
