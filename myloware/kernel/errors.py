@@ -9,9 +9,11 @@
     ├─ NotFound                       not_found           404     yes
     ├─ Conflict                       conflict            409     yes
     │  └─ Gone                        gone                410     yes
+    ├─ TooSlow                        too_slow            408     no
     ├─ TooLarge                       too_large           413     yes
     ├─ WrongMediaType                 wrong_media_type    415     yes
     ├─ RateLimited                    rate_limited        429     no
+    ├─ Busy                           busy                503     no
     ├─ ProviderError                  provider_error      502     no
     │  ├─ ProviderRefused             provider_refused    502     yes
     │  ├─ ProviderUnavailable         provider_unavailable 503    no
@@ -91,6 +93,12 @@ class Gone(Conflict):
     code, status = "gone", 410
 
 
+class TooSlow(MylowareError):
+    """A body that did not arrive in time."""
+
+    code, status, permanent = "too_slow", 408, False
+
+
 class TooLarge(MylowareError):
     """A body or file above its cap."""
 
@@ -111,6 +119,12 @@ class RateLimited(MylowareError):
     def __init__(self, message: str, *, retry_after_s: float | None = None, **detail: Any) -> None:
         super().__init__(message, **detail)
         self.retry_after_s = retry_after_s
+
+
+class Busy(MylowareError):
+    """More requests than there is room for."""
+
+    code, status, permanent = "busy", 503, False
 
 
 class ProviderError(MylowareError):
