@@ -171,17 +171,15 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 # The outbox sends again what the broker did not take.
 CELERY_TASK_PUBLISH_RETRY = False
-CELERY_BEAT_SCHEDULE: dict[str, Any] = (
-    {name: {"task": name, "schedule": timedelta(seconds=RUNS.sweep_s)} for name in ("runs.sweep", "providers.sweep")}
-    | {
-        "telegram.sweep": {"task": "telegram.sweep", "schedule": timedelta(seconds=60), "options": {"expires": 60}},
-        "media.sweep": {"task": "media.sweep", "schedule": timedelta(days=1), "options": {"expires": 3600}},
-    }
-    | {
-        name: {"task": name, "schedule": timedelta(hours=1), "options": {"expires": 3600}}
-        for name in ("runs.tidy", "providers.tidy")
-    }
-)
+CELERY_BEAT_SCHEDULE: dict[str, Any] = {
+    name: {"task": name, "schedule": timedelta(seconds=RUNS.sweep_s)} for name in ("runs.sweep", "providers.sweep")
+} | {
+    "telegram.sweep": {"task": "telegram.sweep", "schedule": timedelta(seconds=60), "options": {"expires": 60}},
+    "media.sweep": {"task": "media.sweep", "schedule": timedelta(days=1), "options": {"expires": 3600}},
+    "runs.tidy": {"task": "runs.tidy", "schedule": timedelta(hours=1), "options": {"expires": 3600}},
+    # Often enough for forged callbacks not to pile up.
+    "providers.tidy": {"task": "providers.tidy", "schedule": timedelta(minutes=5), "options": {"expires": 300}},
+}
 
 # --- Mail
 EMAIL_BACKEND = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -55,17 +56,38 @@ def generic_sign(body: bytes, *, secret: str) -> str:
 
 
 def age_status(stamp: str, now: datetime) -> SignatureStatus:
-    """Whether a signed time (unix seconds) is within 300 s of now."""
-    if not stamp.isdecimal():
+    """Whether a time (unix seconds) is within 300 s of now."""
+    if not re.fullmatch(r"[0-9]{1,12}", stamp):
         return SignatureStatus.REJECTED
     fresh = abs(now.timestamp() - int(stamp)) <= TOLERANCE_S
     return SignatureStatus.VERIFIED if fresh else SignatureStatus.STALE
 
 
-def body_json(body: bytes) -> dict[str, Any]:
-    """The JSON object in ``body``; an empty one when there is none."""
+def body_json(body: bytes | str) -> dict[str, Any]:
+    """The JSON object in ``body``, as PostgreSQL can keep it; an empty one when there is none."""
     try:
-        content = json.loads(body)
+        content = _storable(json.loads(body))
     except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {storable(key): _storable(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_storable(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def storable(text: str) -> str:
+    """What PostgreSQL takes as text: no NUL, no half characters."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
+
+
+def identifier(value: Any) -> str | None:
+    """A service's name for a job, if it can be one: up to 128 characters that mean nothing in a URL or a log line."""
+    known = isinstance(value, str | int) and re.fullmatch(r"[A-Za-z0-9_.:~=+-]{1,128}", str(value))
+    return str(value) if known else None

@@ -11,38 +11,42 @@ from django.utils import timezone
 
 from . import registry
 from .base import SignatureStatus
+from .callbacks import storable
 from .models import WebhookEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 # A wake-up that was sent when the event came needs no second one before.
 PATIENCE = timedelta(seconds=10)
-# What is kept of a request's headers: enough to verify again, no credentials of proxies or clients.
-KEPT = ("content-type", "user-agent", "x-request-id")
-KEPT_PREFIXES = ("x-webhook-", "x-shotstack-", "x-upload-post-", "x-signature", "x-timestamp")
+KEPT_OF_VALUE = 500
+# What is kept of a request's headers and query: enough to verify again, no credentials of proxies or clients.
+HEADERS = (
+    *("content-type", "user-agent", "x-request-id", "x-signature", "x-timestamp"),
+    *("x-webhook-signature", "x-webhook-timestamp", "x-shotstack-event-type", "x-shotstack-attempt"),
+    *("x-upload-post-signature", "x-upload-post-timestamp", "x-upload-post-event", "x-upload-post-delivery"),
+)
+QUERY = ("ref",)
 
 
 def received(
     provider: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, str], verdict: SignatureStatus
 ) -> WebhookEvent:
     """The event that a callback is, not kept yet; the names of ``headers`` are lower case."""
-    kept = {name: value for name, value in headers.items() if name in KEPT or name.startswith(KEPT_PREFIXES)}
     return WebhookEvent(
-        idempotency_key=_text(registry.event(provider, headers, body, query).key)[:255],
+        idempotency_key=storable(registry.event(provider, headers, body, query).key)[:255],
         holds_key=verdict == SignatureStatus.VERIFIED,
         provider=provider,
-        headers={name: _text(value) for name, value in kept.items()},
-        query={_text(name): _text(value) for name, value in query.items()},
+        headers=_kept(headers, HEADERS),
+        query=_kept(query, QUERY),
         raw_payload=body,
         signature_status=verdict,
         due_at=timezone.now() + PATIENCE,
     )
 
 
-def _text(value: str) -> str:
-    """What PostgreSQL takes as text: no NUL, no half characters."""
-    return value.replace("\0", "\ufffd").encode(errors="replace").decode()
+def _kept(values: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    return {name: storable(values[name])[:KEPT_OF_VALUE] for name in names if name in values}
 
 
 def keep(event: WebhookEvent) -> bool:

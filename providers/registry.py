@@ -177,11 +177,14 @@ def verify(
 
 
 def event(name: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> Event:
-    """What a callback says."""
+    """What a callback says.
+
+    Its key holds the reference too: no signature covers the URL, and the same callback sent to another URL, or without
+    one of ours, must not shut out the genuine one.
+    """
     found = adapter(name).event(headers, body, query)
-    if _is_generic(name):
-        return replace(found, key=f"{name}:{hashlib.sha256(body).hexdigest()}")
-    return found
+    key = f"{name}:{hashlib.sha256(body).hexdigest()}" if _is_generic(name) else found.key
+    return replace(found, key=f"{key}:{found.reference}" if found.reference else key)
 
 
 def _is_generic(name: str) -> bool:

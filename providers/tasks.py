@@ -12,6 +12,7 @@ from django.utils import timezone
 from myloware.kernel.errors import Conflict
 
 from . import registry, renders
+from .callbacks import storable
 from .inbox import PATIENCE
 from .models import WebhookEvent
 from .signals import provider_reported
@@ -51,14 +52,14 @@ def resolve(event: WebhookEvent) -> None:
 
 
 def _apply(event: WebhookEvent) -> WebhookEvent.Status:
-    found = registry.event(event.provider, event.headers, bytes(event.raw_payload), event.query)
     try:
+        found = registry.event(event.provider, event.headers, bytes(event.raw_payload), event.query)
         provider_reported.send(
             sender=WebhookEvent, provider=event.provider, external_id=found.external_id, reference=found.reference
         )
     except Exception as error:
         log.exception("a callback could not be applied", extra={"provider": event.provider, "event": str(event.id)})
-        return _failed(event, f"{type(error).__name__}: {error}")
+        return _failed(event, storable(f"{type(error).__name__}: {error}"))
     return _mark(event, Status.PROCESSED)
 
 
@@ -84,7 +85,8 @@ def _mark(event: WebhookEvent, status: WebhookEvent.Status, *, error: str = "") 
 def sweep() -> int:
     """Applies events whose wake-up was lost, and again those whose receiver failed; wakes who renders."""
     due = WebhookEvent.objects.filter(status__in=OPEN, due_at__lte=timezone.now())
-    ids = list(due.values_list("id", flat=True)[:BATCH])
+    # The longest due first: in a flood the newest would be all that is ever looked at.
+    ids = list(due.order_by("due_at").values_list("id", flat=True)[:BATCH])
     WebhookEvent.objects.filter(id__in=ids).update(due_at=timezone.now() + PATIENCE)
     for event_id in ids:
         apply_webhook.delay(str(event_id))

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from myloware.kernel.errors import OutcomeUnknown, ProviderRefused
 from myloware.kernel.signing import same
 from providers.base import Checkup, ClipOrder, Event, Report, SignatureStatus, State, Submission
-from providers.callbacks import age_status, body_json, reference
+from providers.callbacks import age_status, body_json, identifier, reference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,6 +41,7 @@ RATIOS = frozenset({"16:9", "9:16"})
 # The codes in the envelope that mean something else than the HTTP status of that number (provider's error table):
 # 408 the model gave nothing; 455 maintenance; 501 the generation failed; 505 the feature is off.
 HTTP_STATUS = {408: 504, 455: 503, 501: 422, 505: 422}
+MADE = 200
 # No envelope, so nobody knows what became of the request.
 UNREADABLE = 502
 
@@ -159,9 +160,9 @@ class KieaiAdapter:
     def event(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> Event:
         content = body_json(body)
         task = task_id(content)
-        return Event(
-            f"kieai:{task}:{content.get('code')}", task or None, reference(query, self.name, secret=self._secret)
-        )
+        # The signature does not cover the code: nobody shall make many events of one by changing it.
+        outcome = "made" if content.get("code") == MADE else "failed"
+        return Event(f"kieai:{task}:{outcome}", task or None, reference(query, self.name, secret=self._secret))
 
     def _call(self, method: str, path: str, **content: Any) -> dict[str, Any]:
         send = self._client.post if method == "POST" else self._client.get
@@ -206,7 +207,8 @@ def task_id(content: dict[str, Any]) -> str:
     """The task a callback speaks of, in either spelling, in ``data`` or at the root."""
     data = content.get("data")
     places = [data, content] if isinstance(data, dict) else [content]
-    return next((str(place[key]) for place in places for key in ("task_id", "taskId") if place.get(key)), "")
+    found = (identifier(place.get(key)) for place in places for key in ("task_id", "taskId"))
+    return next(filter(None, found), "")
 
 
 def _cost(record: Record) -> int | None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from myloware.kernel.errors import OutcomeUnknown, ProviderRefused
 from providers.base import Checkup, Event, RenderOrder, Report, SignatureStatus, State, Submission
-from providers.callbacks import body_json, reference
+from providers.callbacks import body_json, identifier, reference
 
 from .schema import faults, length_s
 
@@ -127,7 +127,7 @@ class ShotstackAdapter:
         render = content.get("render") if content.get("type") == "serve" else content.get("id")
         parts: list[Any] = [content.get(key) for key in ("type", "action", "id", "status")]
         job = reference(query, self.name, secret=self._secret)
-        return Event(f"shotstack:{':'.join(map(str, parts))}", str(render) if render else None, job)
+        return Event(f"shotstack:{':'.join(map(str, parts))}", identifier(render), job)
 
     def _cost(self, render: Render) -> int | None:
         return self._price(render.duration) if render.duration else None

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from myloware.kernel.errors import ProviderRefused
 from myloware.kernel.signing import same
 from providers.base import Checkup, Event, PublishOrder, Report, SignatureStatus, State, Submission
-from providers.callbacks import age_status, body_json
+from providers.callbacks import age_status, body_json, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -187,9 +187,9 @@ class UploadPostAdapter:
 
     def event(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> Event:
         content = body_json(body)
-        delivery = headers.get("x-upload-post-delivery") or hashlib.sha256(body).hexdigest()
-        ids: list[Any] = [content.get(key) for key in ("request_id", "external_id", "job_id")]
-        return Event(f"upload-post:{delivery}", next((str(found) for found in ids if found), None), None)
+        ids = (identifier(content.get(key)) for key in ("request_id", "external_id", "job_id"))
+        # The id of the delivery is not signed; the body is, and no two events have the same.
+        return Event(f"upload-post:{hashlib.sha256(body).hexdigest()}", next(filter(None, ids), None), None)
 
 
 def sign(body: bytes, stamp: str, *, secret: str) -> str:

@@ -7,11 +7,14 @@ import random
 import time
 import uuid
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import connection
+from django.test import Client
 from django.utils import timezone
 
 from myloware.kernel.errors import Conflict
@@ -21,11 +24,11 @@ from providers.kieai.adapter import sign
 from providers.models import WebhookEvent
 from providers.signals import provider_reported
 from providers.tasks import apply_webhook, replay, sweep, tidy
+from providers.uploadpost import adapter as upload_post
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from django.test import Client
     from pytest_django.fixtures import Settings
 
 pytestmark = pytest.mark.django_db
@@ -45,11 +48,13 @@ def heard() -> Iterator[list[dict[str, Any]]]:
     provider_reported.disconnect(listen)
 
 
-def deliver(client: Client, settings: Settings, *, age_s: int = 0, secret: str = "", body: str = BODY) -> Any:
+def deliver(
+    client: Client, settings: Settings, *, age_s: int = 0, secret: str = "", body: str = BODY, query: str = ""
+) -> Any:
     stamp = str(int(time.time()) - age_s)
     key = secret or settings.PROVIDERS.kieai_signing_secret.get_secret_value()
     return client.post(
-        "/v1/webhooks/kieai",
+        f"/v1/webhooks/kieai?{query}",
         body,
         content_type="application/json",
         headers={"X-Webhook-Timestamp": stamp, "X-Webhook-Signature": sign("t1", stamp, secret=key)},
@@ -74,6 +79,50 @@ def test_a_second_delivery_is_a_duplicate(client: Client, settings: Settings) ->
     deliver(client, settings)
     assert deliver(client, settings).json() == {"status": "duplicate"}
     assert WebhookEvent.objects.count() == 1
+
+
+def test_twenty_at_once_are_one(transactional_db: None, settings: Settings) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: deliver_and_close(settings), range(20)))
+    assert Counter(answers) == {"accepted": 1, "duplicate": 19}
+    assert WebhookEvent.objects.count() == 1
+
+
+def deliver_and_close(settings: Settings) -> str:
+    try:
+        return str(deliver(Client(), settings).json()["status"])
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("changed", ["", "ref=x.1.y"])
+def test_a_captured_callback_sent_to_another_url_does_not_shut_out_the_genuine_one(
+    client: Client, settings: Settings, heard: list[dict[str, Any]], changed: str
+) -> None:
+    job = f"{uuid.uuid4()}.0"
+    ours = urlsplit(registry.callback_url("kieai", job)).query
+    assert deliver(client, settings, query=changed).json() == {"status": "accepted"}
+    assert deliver(client, settings, query=ours).json() == {"status": "accepted"}
+    assert deliver(client, settings, query=ours).json() == {"status": "duplicate"}
+    for event in WebhookEvent.objects.order_by("received_at"):
+        apply_webhook(str(event.id))
+    assert [call["reference"] for call in heard] == [None, job]
+
+
+def test_a_captured_callback_cannot_be_made_into_many(client: Client, settings: Settings) -> None:
+    for code in (200, 500, 501, "x", None, {"a": 1}, [1], 1e9):
+        deliver(client, settings, body=json.dumps({"code": code, "data": {"taskId": "t1"}}))
+    assert sorted(WebhookEvent.objects.values_list("idempotency_key", flat=True)) == [
+        "kieai:t1:failed",
+        "kieai:t1:made",
+    ]
+
+
+def test_one_render_reported_under_another_jobs_url_does_not_shut_out_its_own(client: Client) -> None:
+    body = json.dumps({"type": "edit", "action": "render", "id": "r1", "status": "done"})
+    for job in (f"{uuid.uuid4()}.0", f"{uuid.uuid4()}.0"):
+        answer = client.post(registry.callback_url("shotstack", job), body, content_type="application/json")
+        assert answer.json() == {"status": "accepted"}
 
 
 def test_a_forged_callback_is_refused_and_does_not_shut_out_the_genuine_one(client: Client, settings: Settings) -> None:
@@ -137,6 +186,54 @@ def test_a_failing_receiver_leaves_its_reason_and_is_tried_later_and_later(
     assert apply_webhook(str(event.id)) == "nothing to do"
 
 
+NO_NAMES: list[Any] = [
+    "",
+    "\0",
+    "\ud800",
+    "x" * 129,
+    "../../serve",
+    "r1?data=true",
+    "a\nb",
+    ["r1"],
+    {"a": 1},
+    None,
+    1.5,
+]
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+def test_what_cannot_be_a_jobs_name_is_none(client: Client, heard: list[dict[str, Any]], name: Any) -> None:
+    job = f"{uuid.uuid4()}.0"
+    body = json.dumps({"type": "edit", "action": "render", "id": name, "status": "\0\ud800"})
+    answer = client.post(registry.callback_url("shotstack", job), body, content_type="application/json")
+    assert answer.json() == {"status": "accepted"}
+    assert apply_webhook(str(WebhookEvent.objects.get().id)) == "processed"
+    assert heard == [{"provider": "shotstack", "external_id": None, "reference": job}]
+
+
+def test_an_event_that_cannot_be_read_any_more_waits_for_a_person(client: Client, settings: Settings) -> None:
+    deliver(client, settings)
+    WebhookEvent.objects.update(provider="gone", attempts=WebhookEvent.MAX_ATTEMPTS - 1)
+    event = WebhookEvent.objects.get()
+    assert apply_webhook(str(event.id)) == "dead"
+    event.refresh_from_db()
+    assert "There is no provider 'gone'" in event.error
+
+
+def test_the_sweep_takes_those_that_wait_longest(
+    client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("providers.tasks.BATCH", 1)
+    now = timezone.now()
+    for _ in range(2):
+        deliver(client, settings, query=urlsplit(registry.callback_url("kieai", f"{uuid.uuid4()}.0")).query)
+    first = WebhookEvent.objects.order_by("received_at").first()
+    WebhookEvent.objects.update(due_at=now)
+    WebhookEvent.objects.filter(id=first.id).update(due_at=now - timedelta(seconds=5))  # type: ignore[union-attr]
+    assert sweep() == 1
+    assert list(WebhookEvent.objects.filter(due_at__gt=now)) == [first]
+
+
 def test_the_sweep_leaves_an_event_its_delay(client: Client, settings: Settings, deaf: None) -> None:
     deliver(client, settings)
     event = WebhookEvent.objects.get()
@@ -191,6 +288,10 @@ def test_the_admin_replays_and_resolves(admin_client: Client, settings: Settings
         ("/v1/webhooks/kieai", "application/json", "x" * 1_000_001, 413),
         ("/v1/webhooks/kieai", "application/json", "[1, 2", 401),
         ("/v1/webhooks/kieai", "application/json", '"text"', 401),
+        ("/v1/webhooks/kieai", "application/json,application/json", "{}", 415),
+        ("/v1/webhooks/kieai%00", "application/json", "{}", 404),
+        ("/v1/webhooks/kieai%0a", "application/json", "{}", 404),
+        ("/v1/webhooks/" + "a" * 50_000, "application/json", "{}", 404),
     ],
 )
 def test_what_is_no_callback_is_refused(client: Client, path: str, content_type: str, body: str, status: int) -> None:
@@ -241,6 +342,9 @@ def test_a_relayed_callback_is_taken_once_whatever_its_unsigned_id_and_time_say(
         {"X-Timestamp": ""},
         {"X-Timestamp": "1"},
         {"X-Timestamp": "yesterday"},
+        {"X-Timestamp": "9" * 400},
+        {"X-Timestamp": "9" * 5000},
+        {"X-Timestamp": "\u00b2"},
     ],
 )
 def test_a_tampered_relayed_callback_is_refused_and_the_genuine_one_works(
@@ -250,13 +354,41 @@ def test_a_tampered_relayed_callback_is_refused_and_the_genuine_one_works(
     assert relayed(client, settings, generic).json() == {"status": "accepted"}
 
 
+def test_an_upload_reported_twice_is_one_whatever_the_unsigned_id_of_the_delivery_says(
+    client: Client, settings: Settings
+) -> None:
+    body, stamp = b'{"job_id": "j1"}', str(int(time.time()))
+    key = settings.PROVIDERS.upload_post_signing_secret.get_secret_value()
+    signed = {"X-Upload-Post-Timestamp": stamp, "X-Upload-Post-Signature": upload_post.sign(body, stamp, secret=key)}
+    answers = [
+        client.post(
+            "/v1/webhooks/upload-post",
+            body,
+            content_type="application/json",
+            headers={**signed, "X-Upload-Post-Delivery": delivery},
+        ).json()["status"]
+        for delivery in ("d1", "d2")
+    ]
+    assert answers == ["accepted", "duplicate"]
+
+
 # --- What is kept, and how long
 
 
 def test_of_a_refused_callback_only_the_beginning_is_kept(client: Client) -> None:
-    client.post("/v1/webhooks/kieai", json.dumps({"x": "y" * 900_000}), content_type="application/json")
+    client.post(
+        f"/v1/webhooks/kieai?ref={'r' * 50_000}&more={'m' * 9_000}",
+        json.dumps({"x": "y" * 900_000}),
+        content_type="application/json",
+        headers={"X-Webhook-Signature": "s" * 50_000, "X-Webhook-More": "m", "Authorization": "Bearer of-a-proxy"},
+    )
     event = WebhookEvent.objects.get()
     assert (event.status, len(event.raw_payload)) == ("refused", 4_000)
+    assert {name: len(value) for name, value in event.headers.items()} == {
+        "content-type": 16,
+        "x-webhook-signature": 500,
+    }
+    assert event.query == {"ref": "r" * 500}
 
 
 def test_a_key_is_held_for_a_day_and_a_payload_for_two_weeks(client: Client, settings: Settings) -> None:
@@ -288,7 +420,7 @@ def test_a_flood_of_forged_callbacks_is_cut_short(client: Client, monkeypatch: p
         client.post("/v1/webhooks/kieai", f'{{"taskId": "{number}"}}', content_type="application/json")
     assert tidy() == 2
     assert {event.idempotency_key for event in WebhookEvent.objects.all()} == {
-        f"kieai:{number}:None" for number in (2, 3, 4)
+        f"kieai:{number}:failed" for number in (2, 3, 4)
     }
 
 
@@ -329,7 +461,8 @@ VALUES = (
 )
 BODIES = (
     b"", b"{}", b"[]", b"null", b"1", b'"x"', b"{" * 5000, b"[" * 50_000, b'{"a":' * 20_000, b"\xff\xfe", b"\x00" * 100,
-    b'{"data": {"taskId": "\\u0000"}, "code": 200}', b'{"data": {"taskId": {"a": 1}}}', b'{"data": [], "taskId": 1}',
+    b'{"data": {"taskId": "\\ud800"}}', b'{"data": {"taskId": "\\u0000"}, "code": 200}',
+    b'{"data": {"taskId": {"a": 1}}}', b'{"data": [], "taskId": 1}',
     b'{"code": 1e999, "data": {"task_id": true}}', b'{"type": "serve", "render": ["x"], "id": null}', b"9" * 10_000,
     b'{"job_id": "\\ud800", "request_id": 3, "external_id": {}}', b'{"id": NaN, "type": "edit"}', b"x" * 1_000_001,
 )  # fmt: skip
