@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from myloware.kernel.admin import ReadOnly
 from myloware.kernel.errors import MylowareError
 
+from .callbacks import storable
 from .models import Render, WebhookEvent
 from .tasks import replay, resolve
 
@@ -51,9 +52,10 @@ class WebhookEventAdmin(ReadOnly[WebhookEvent]):
     @admin.display(description="payload")
     def payload(self, event: WebhookEvent) -> SafeString:
         text = bytes(event.raw_payload).decode(errors="replace")
-        with suppress(ValueError):
+        # Half characters cannot be shown, and nests can be too deep to be read.
+        with suppress(ValueError, RecursionError):
             text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-        return format_html("<pre>{}</pre>", text)
+        return format_html("<pre>{}</pre>", storable(text))
 
 
 @admin.register(Render)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path
 
 from . import api, pages
 from .media import media
@@ -29,5 +29,5 @@ urlpatterns = [
     path("runs/<uuid:run_id>/clips/<int:clip>/retry/", pages.retry_run, name="run-retry-clip"),
     path("runs/<uuid:run_id>/fork/", pages.fork_page, name="run-fork"),
     path("runs/<uuid:run_id>/cancel/", pages.cancel_run, name="run-page-cancel"),
-    path("media/<slug:folder>/<str:name>", media, name="media"),
+    re_path(r"^media/(?P<folder>[0-9a-f]{2})/(?P<name>[0-9a-f]{64}\.[a-z0-9]{1,8})\Z", media, name="media"),
 ]

@@ -281,6 +281,24 @@ def test_the_admin_replays_and_resolves(admin_client: Client, settings: Settings
 
 
 @pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (b"[" * 4000, "[[[["),
+        (b'{"a": "\\ud800<script>"}', "?&lt;script&gt;"),
+        (b'{"a": "\\u0000"}', "\\u0000"),
+        (b"\xff\x00{", "\ufffd\ufffd{"),
+    ],
+)
+def test_whatever_was_sent_can_be_looked_at(admin_client: Client, body: bytes, shown: str) -> None:
+    admin_client.generic("POST", "/v1/webhooks/kieai", body, content_type="application/json")
+    event = WebhookEvent.objects.get()
+    for page in ("", f"{event.id}/change/"):
+        answer = admin_client.get(f"/admin/providers/webhookevent/{page}")
+        assert answer.status_code == 200
+    assert shown in answer.content.decode()
+
+
+@pytest.mark.parametrize(
     ("path", "content_type", "body", "status"),
     [
         ("/v1/webhooks/nobody", "application/json", "{}", 404),
