@@ -8,6 +8,7 @@ that fails again and again is left alone for a while, by all workers.
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +26,10 @@ from myloware.kernel.errors import (
 from myloware.kernel.logging import redact
 
 from .breaker import Breaker, CircuitOpen
+from .callbacks import body_json, storable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import timedelta
     from pathlib import Path
 
@@ -38,7 +40,16 @@ ATTEMPTS = 5
 MAX_WAIT_S = 32
 MAX_RETRY_AFTER_S = 3600.0
 MAX_DOWNLOAD_BYTES = 2_000_000_000
+# Five tries of it fit into a task's time.
+DOWNLOAD_S = 150
+# Far more than any of them says; without an end an answer fills the memory.
+MAX_ANSWER_BYTES = 16_000_000
+ANSWER_S = 90
+# A thousand bytes out of one at most. Zstandard makes gigabytes out of what is read at once.
+PACKED = frozenset({"", "identity", "gzip"})
 EXCERPT = 500
+# A shorter key is not looked for in answers: it would be found in words.
+MIN_KEY = 8
 
 # The request never left: nothing was taken.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -92,7 +103,11 @@ class Client:
         self._breaker = Breaker(service.name, shared)
         if not service.owns(service.base_url):
             raise Misconfigured(f"{service.name}: {service.base_url} is not one of its hosts; mend its base URL.")
-        self._http = httpx.Client(transport=transport, timeout=timeout, follow_redirects=False)
+        if not all(value.isascii() and value.isprintable() for value in service.headers.values()):
+            raise Misconfigured(f"{service.name}: its key has a character that cannot be sent, a line break perhaps.")
+        self._http = httpx.Client(
+            transport=transport, timeout=timeout, follow_redirects=False, headers={"Accept-Encoding": "gzip, identity"}
+        )
 
     def close(self) -> None:
         """Ends the kept connections."""
@@ -102,13 +117,13 @@ class Client:
         """The answer to a GET, repeated while the service is not available."""
         return self._repeated("GET", path, params=query)
 
-    def remembered(self, path: str, *, fresh_s: int, **query: str | int) -> bytes:
+    def remembered(self, path: str, *, fresh_s: int, **query: str | int) -> str:
         """The body of the answer to a GET, which may be as old as ``fresh_s``: for facts that seldom change."""
         key = f"answer:{self.service.name}:{httpx.URL(path, params=query)}"
         known = self._shared.get(key)
-        if isinstance(known, bytes):
+        if isinstance(known, str):
             return known
-        content = self.get(path, **query).content
+        content = self.get(path, **query).text
         self._shared.put(key, content, fresh_s)
         return content
 
@@ -146,7 +161,8 @@ class Client:
         headers = {**self.service.headers, **content.pop("headers", {})}
         name = self.service.name
         try:
-            response = self._http.request(method, self.service.base_url + path, headers=headers, **content)
+            with self._http.stream(method, self.service.base_url + path, headers=headers, **content) as answer:
+                response = _whole(answer)
         except _NOT_SENT as error:
             raise ProviderUnavailable(f"{name} cannot be reached ({type(error).__name__}).", provider=name) from error
         except httpx.HTTPError as error:
@@ -157,7 +173,9 @@ class Client:
 
     def _check(self, response: httpx.Response, *, safe: bool) -> None:
         status, name = self.service.status_of(response), self.service.name
-        detail = {"provider": name, "status": status, "answer": _excerpt(response.text)}
+        if status < 300:
+            return
+        detail = {"provider": name, "status": status, "answer": self._without_key(response.text)[:EXCERPT]}
         if status == httpx.codes.TOO_MANY_REQUESTS:
             wait_s = self.service.retry_after_of(response)
             wait_s = None if wait_s is None else min(wait_s, MAX_RETRY_AFTER_S)
@@ -165,11 +183,16 @@ class Client:
         if status >= 500:
             lost = ProviderUnavailable if safe else OutcomeUnknown
             raise lost(f"{name} answered {status}.", **detail)
-        if status >= 300:
-            raise ProviderRefused(f"{name} refused: {status} {reason(response)}", **detail)
+        raise ProviderRefused(f"{name} refused: {status} {self._without_key(_reason(response))}", **detail)
 
-    def download(self, url: str, target: Path, *, content_types: tuple[str, ...] = ("video/",)) -> Path:
-        """Fetches a result file to ``target``; only from the service's hosts, of these types, up to 2 GB."""
+    def _without_key(self, text: str) -> str:
+        """``text`` as we may keep it: services repeat keys that they refuse."""
+        for key in (value.rpartition(" ")[2] for value in self.service.headers.values()):
+            text = text.replace(key, "[redacted]") if len(key) >= MIN_KEY else text
+        return storable(redact(text))
+
+    def download(self, url: str, target: Path) -> Path:
+        """Fetches a result, an MP4 of up to 2 GB, to ``target``; only from the service's hosts."""
         if not self.service.owns(url):
             raise ProviderRefused(
                 f"{self.service.name} named a file that is not at an https address of its own.", url=url[:EXCERPT]
@@ -177,42 +200,70 @@ class Client:
         draft = target.with_suffix(f".part{os.getpid()}")
         for attempt in self._tries():
             with attempt:
-                self._stream(url, draft, content_types)
+                self._stream(url, draft)
+        if not _is_mp4(draft):
+            raise ProviderRefused(f"{self.service.name}'s file is not an MP4, whatever it is called.")
         return draft.replace(target)
 
-    def _stream(self, url: str, draft: Path, content_types: tuple[str, ...]) -> None:
+    def _stream(self, url: str, draft: Path) -> None:
         name = self.service.name
         try:
             with self._http.stream("GET", url) as response, draft.open("wb") as file:
                 if response.status_code != httpx.codes.OK:
                     raise _no_file(name, response.status_code)
-                if not response.headers.get("Content-Type", "").startswith(content_types):
-                    raise ProviderRefused(f"{name}'s file is {response.headers.get('Content-Type')}, not a video.")
-                for block in response.iter_bytes():
+                kind = response.headers.get("Content-Type", "nothing")[:EXCERPT]
+                if not kind.startswith("video/"):
+                    raise ProviderRefused(f"{name}'s file is {kind}, not a video.")
+                for block in _blocks(response, most_bytes=MAX_DOWNLOAD_BYTES, within_s=DOWNLOAD_S):
                     file.write(block)
-                    if file.tell() > MAX_DOWNLOAD_BYTES:
-                        raise ProviderRefused(f"{name}'s file is larger than {MAX_DOWNLOAD_BYTES} bytes.")
+        except Endless as error:
+            raise ProviderRefused(f"{name}'s file is larger than {MAX_DOWNLOAD_BYTES} bytes.") from error
+        except httpx.InvalidURL as error:
+            raise ProviderRefused(f"{name} named a file that has no proper address.") from error
         except httpx.HTTPError as error:
             raise ProviderUnavailable(f"{name}'s file did not arrive ({type(error).__name__}).") from error
 
 
-def reason(response: httpx.Response) -> str:
+class Endless(httpx.ReadError):
+    """A body that does not end where it should. Its name is told: "did not answer (Endless)"."""
+
+
+def _blocks(response: httpx.Response, *, most_bytes: int, within_s: float) -> Iterator[bytes]:
+    """The body, unpacked. Raises an ``httpx.HTTPError`` when it is too large, too slow, or packed as nobody asked."""
+    packed = response.headers.get("Content-Encoding", "").strip().lower()
+    if packed not in PACKED:
+        raise httpx.DecodingError(f"packed with {packed[:EXCERPT]}")
+    size, ends = 0, time.monotonic() + within_s
+    for block in response.iter_bytes():
+        size += len(block)
+        if size > most_bytes:
+            raise Endless(f"more than {most_bytes} bytes")
+        if time.monotonic() > ends:
+            raise httpx.ReadTimeout(f"not whole after {within_s:g} s")
+        yield block
+
+
+def _whole(answer: httpx.Response) -> httpx.Response:
+    """An answer with its body. Of its headers only those that are read stay: others may say anything of the body."""
+    content = b"".join(_blocks(answer, most_bytes=MAX_ANSWER_BYTES, within_s=ANSWER_S))
+    kept = {name: answer.headers[name] for name in ("Retry-After",) if name in answer.headers}
+    return httpx.Response(answer.status_code, headers=kept, content=content)
+
+
+def _is_mp4(file: Path) -> bool:
+    """Whether the first box is that of the file's type (ISO/IEC 14496-12): FFmpeg follows lists of other files."""
+    with file.open("rb") as stream:
+        return stream.read(8)[4:] == b"ftyp"
+
+
+def _reason(response: httpx.Response) -> str:
     """What the body says went wrong, in the spellings the vendors use; else an excerpt of it."""
-    try:
-        body = response.json()
-    except ValueError:
-        return _excerpt(response.text)
-    if isinstance(body, dict) and isinstance(body.get("error"), dict):
-        body = body["error"]
-    for key in ("msg", "message", "error", "detail", "description"):
-        if isinstance(body, dict) and body.get(key):
-            return _excerpt(str(body[key]))
-    return _excerpt(str(body))
-
-
-def _excerpt(text: str) -> str:
-    """The beginning of an answer; some services repeat what they were sent, keys included."""
-    return redact(text)[:EXCERPT]
+    body = body_json(response.content)
+    # OpenAI tells it one step further in.
+    body = body["error"] if isinstance(body.get("error"), dict) else body
+    keys = ("msg", "message", "error", "detail", "description")
+    told = next((body[key] for key in keys if body.get(key)), response.text)
+    return str(told)[:EXCERPT]
 
 
 def _no_file(name: str, status: int) -> ProviderError:

@@ -46,7 +46,7 @@ class Shared:
 
 @contextmanager
 def _without_broker() -> Iterator[None]:
-    """A key that expires while it is counted (``ValueError``) is as good as one that was never there."""
+    """What expires while it is counted, or is no value of ours (``ValueError``), is as good as never there."""
     try:
         yield
     except (RedisError, OSError, ValueError) as error:

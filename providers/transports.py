@@ -19,16 +19,24 @@ if TYPE_CHECKING:
     from limits.storage import Storage
 
 HTTPS = 443
-# RFC 6052 and 8215: the well-known prefix, and the one for use inside a network.
+# All that is given out for use by one host in the whole world (RFC 4291).
+UNICAST = ipaddress.IPv6Network("2000::/3")
+# The well-known prefix (RFC 6052).
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
 
 
 def is_public(address: str) -> bool:
     """Whether the whole world reaches an IP address: no loopback, private, link-local, shared or reserved one."""
     found = ipaddress.ip_address(address.partition("%")[0])
     seen = (found, *_carried(found))
-    return found not in LOCAL_NAT64 and all(each.is_global and not each.is_multicast for each in seen)
+    return _is_given_out(found) and all(each.is_global and not each.is_multicast for each in seen)
+
+
+def _is_given_out(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Not of a form that a system may take for an inner one: ``::127.0.0.1``, ``::ffff:0:127.0.0.1``, ``fec0::1``."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return True
+    return address in UNICAST or address in NAT64 or address.ipv4_mapped is not None
 
 
 def _carried(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:

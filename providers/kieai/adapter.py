@@ -11,10 +11,11 @@ import hmac
 import json
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from myloware.kernel.errors import OutcomeUnknown, ProviderRefused
 from myloware.kernel.signing import same
+from providers.answers import Answer, read
 from providers.base import Checkup, ClipOrder, Event, Report, SignatureStatus, State, Submission
 from providers.callbacks import age_status, body_json, identifier, reference
 
@@ -46,11 +47,7 @@ MADE = 200
 UNREADABLE = 502
 
 
-class Vendor(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-
-class Result(Vendor):
+class Result(Answer):
     """``resultUrls`` comes as a list, as JSON text, or as bare text in brackets."""
 
     urls: tuple[str, ...] = Field((), alias="resultUrls")
@@ -67,7 +64,7 @@ class Result(Vendor):
             return [part.strip() for part in value.strip("[] ").split(",") if part.strip()]
 
 
-class Record(Vendor):
+class Record(Answer):
     """``data`` of record-info. ``successFlag``: 0 running, 1 success, 2 and 3 failed."""
 
     success_flag: int = Field(0, alias="successFlag")
@@ -80,7 +77,7 @@ class Record(Vendor):
     @property
     def request(self) -> dict[str, Any]:
         """The order as the service repeats it; empty when it does not."""
-        return body_json((self.param_json or "{}").encode())
+        return body_json(self.param_json or "{}")
 
     @property
     def has_larger(self) -> bool:
@@ -106,13 +103,14 @@ class KieaiAdapter:
     def submit(self, order: ClipOrder, *, key: str, callback_url: str | None) -> Submission:
         """Places one order. There is no idempotency key: the same call twice makes and bills two clips."""
         data = self._call("POST", "/api/v1/veo/generate", json=_request(order, callback_url))
-        if not data.get("taskId"):
+        task = identifier(data.get("taskId"))
+        if not task:
             raise OutcomeUnknown("kie.ai took the order and did not say under which id.", provider=self.name)
-        return Submission(str(data["taskId"]), data)
+        return Submission(task, data)
 
     def status(self, external_id: str) -> Report:
         data = self._call("GET", "/api/v1/veo/record-info", taskId=external_id)
-        record = Record.model_validate(data)
+        record = read(Record, data, who=self.name)
         if record.success_flag == 1 and record.response and record.response.urls:
             return self._made(external_id, record, record.response.urls, data)
         if record.success_flag in {0, 1}:

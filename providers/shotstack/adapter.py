@@ -6,9 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict
-
 from myloware.kernel.errors import OutcomeUnknown, ProviderRefused
+from providers.answers import Answer, read
 from providers.base import Checkup, Event, RenderOrder, Report, SignatureStatus, State, Submission
 from providers.callbacks import body_json, identifier, reference
 
@@ -25,12 +24,12 @@ if TYPE_CHECKING:
 MICROUSD_PER_MINUTE = 300_000
 # What an Edit that does not say in numbers how long it is will be taken to last.
 UNKNOWN_LENGTH_S = 60
+# It renders three hours at most (third-party reports); what it says to be longer is not to be believed.
+LONGEST_S = 24 * 3600
 
 
-class Render(BaseModel):
+class Render(Answer):
     """``response`` of GET /render/{id}; ``duration`` in seconds."""
-
-    model_config = ConfigDict(extra="ignore")
 
     id: str
     owner: str = ""
@@ -73,15 +72,16 @@ class ShotstackAdapter:
 
     def _queued(self, path: str, body: dict[str, Any]) -> Submission:
         answer = body_json(self._client.post(path, json=body).content)
-        if not (answer.get("response") or {}).get("id"):
+        render = identifier(_response(answer).get("id"))
+        if not render:
             raise OutcomeUnknown("Shotstack took the order and did not say under which id.", provider=self.name)
-        return Submission(str(answer["response"]["id"]), answer)
+        return Submission(render, answer)
 
     def probe(self, url: str) -> dict[str, Any]:
         """What the service sees in a media file: ffprobe's JSON, with ``streams`` and ``format``."""
         answer = body_json(self._client.get(f"/probe/{quote(url, safe='')}").content)
-        found: dict[str, Any] = (answer.get("response") or {}).get("metadata") or {}
-        return found
+        found = _response(answer).get("metadata")
+        return found if isinstance(found, dict) else {}
 
     def checkup(self, accounts: Sequence[Account], webhook: str) -> Checkup:
         """Whether the key is one of the environment in the base URL; the balance cannot be asked."""
@@ -90,9 +90,8 @@ class ShotstackAdapter:
         return Checkup(("Films will carry a watermark: this is the stage environment.",) if stage else ())
 
     def status(self, external_id: str) -> Report:
-        answer = body_json(self._client.get(f"/render/{external_id}", data="false").content)
-        render = Render.model_validate(answer.get("response"))
-        raw = dict(answer["response"])
+        raw = _response(body_json(self._client.get(f"/render/{external_id}", data="false").content))
+        render = read(Render, raw, who=self.name)
         if render.status == "done" and render.url:
             urls = (render.url, self._copy(render))
             return Report(State.SUCCEEDED, urls=urls, cost_microusd=self._cost(render), raw=raw)
@@ -130,7 +129,12 @@ class ShotstackAdapter:
         return Event(f"shotstack:{':'.join(map(str, parts))}", identifier(render), job)
 
     def _cost(self, render: Render) -> int | None:
-        return self._price(render.duration) if render.duration else None
+        return self._price(render.duration) if render.duration and 0 < render.duration < LONGEST_S else None
 
     def _price(self, duration_s: float) -> int:
         return round(duration_s / 60 * self._microusd_per_minute)
+
+
+def _response(answer: Mapping[str, Any]) -> dict[str, Any]:
+    found = answer.get("response")
+    return found if isinstance(found, dict) else {}

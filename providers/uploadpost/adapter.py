@@ -7,10 +7,9 @@ import hmac
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
-
 from myloware.kernel.errors import ProviderRefused
 from myloware.kernel.signing import same
+from providers.answers import Answer, page, read
 from providers.base import Checkup, Event, PublishOrder, Report, SignatureStatus, State, Submission
 from providers.callbacks import age_status, body_json, identifier
 
@@ -30,10 +29,8 @@ NOT_FOUND = 404
 FRESH_S = 300
 
 
-class Row(BaseModel):
+class Row(Answer):
     """One platform's outcome. ``fallback_to_inbox``: it lies in TikTok's drafts, nobody can see it."""
-
-    model_config = ConfigDict(extra="ignore")
 
     platform: str = ""
     success: bool = False
@@ -55,19 +52,35 @@ class Row(BaseModel):
         return f"{self.platform}: {self.skip_reason or self.error or self.message or 'failed without a reason'}"
 
 
-class TikTokSettings(BaseModel):
-    """What a TikTok account allows; an empty list is one that nobody told."""
+class Upload(Answer):
+    """The state of an upload."""
 
-    model_config = ConfigDict(extra="ignore")
+    status: str = ""
+    results: tuple[Row, ...] | None = None
+
+
+class Post(Answer):
+    """A line of the history."""
+
+    request_id: str | None = None
+    post_url: str | None = None
+
+
+class History(Answer):
+    """What was published, newest first."""
+
+    history: tuple[Post, ...] | None = None
+
+
+class TikTokSettings(Answer):
+    """What a TikTok account allows; an empty list is one that nobody told."""
 
     privacy_level_options: tuple[str, ...] = ()
     max_video_post_duration_sec: int | None = None
 
 
-class Profile(BaseModel):
+class Profile(Answer):
     """A profile and what is connected to it: an account by platform, or ""."""
-
-    model_config = ConfigDict(extra="ignore")
 
     username: str
     social_accounts: dict[str, dict[str, Any] | str | None] = {}
@@ -96,7 +109,7 @@ class UploadPostAdapter:
         if order.platform == "tiktok":
             self._check_tiktok(order)
         answer = body_json(self._upload(order, {"Idempotency-Key": key}).content)
-        return Submission(str(answer.get("request_id") or order.request_id), answer)
+        return Submission(identifier(answer.get("request_id")) or order.request_id, answer)
 
     def _upload(self, order: PublishOrder, headers: dict[str, str]) -> httpx.Response:
         if isinstance(order.video, str):
@@ -110,7 +123,7 @@ class UploadPostAdapter:
     def _check_tiktok(self, order: PublishOrder) -> None:
         """TikTok wants to be asked before each post what the account may do."""
         answer = self._client.remembered("/uploadposts/tiktok/settings", fresh_s=FRESH_S, profile=order.profile)
-        allowed = TikTokSettings.model_validate(body_json(answer))
+        allowed = read(TikTokSettings, body_json(answer), who=self.name)
         levels = allowed.privacy_level_options
         if levels and order.privacy not in levels:
             raise ProviderRefused(
@@ -121,36 +134,38 @@ class UploadPostAdapter:
             raise ProviderRefused(f"The TikTok account of '{order.profile}' takes films of {limit_s} s at most.")
 
     def status(self, external_id: str) -> Report:
-        answer = self._status(external_id)
-        rows = [Row.model_validate(row) for row in (answer or {}).get("results") or []]
+        answer = self._status(external_id) or {}
+        upload = read(Upload, answer, who=self.name)
         # Nothing may be known of an upload just after it, rows may say too early that they succeeded, and one that was
         # silent for an hour is called failed without any.
-        if answer is None or answer.get("status") not in ENDED or not rows:
-            return Report(State.ACCEPTED, raw=answer or {})
-        faults = [row.fault for row in rows if row.fault]
+        if upload.status not in ENDED or not upload.results:
+            return Report(State.ACCEPTED, raw=answer)
+        faults = [row.fault for row in upload.results if row.fault]
         if faults:
             return Report(State.FAILED, error="; ".join(faults), raw=answer)
-        pages = [row.post_url or row.url or self._page(external_id, row.platform) for row in rows]
+        pages = [page(row.post_url) or page(row.url) or self._page(external_id, row.platform) for row in upload.results]
         if not all(pages):
             # It is out, but its public URL is not known yet.
             return Report(State.ACCEPTED, raw=answer)
-        return Report(State.SUCCEEDED, page_urls=tuple(filter(None, pages)), cost_microusd=0, raw=answer)
+        return Report(State.SUCCEEDED, page_urls=tuple(pages), cost_microusd=0, raw=answer)
 
-    def _page(self, request_id: str, platform: str) -> str | None:
-        """The post's public URL from the history, the best documented place of it."""
+    def _page(self, request_id: str, platform: str) -> str:
+        """The post's public URL from the history, the best documented place of it; empty when it is not there."""
         answer = body_json(self._client.get("/uploadposts/history", page=1, limit=50, platform=platform).content)
-        rows = [row for row in answer.get("history") or [] if row.get("request_id") == request_id]
-        return next((str(row["post_url"]) for row in rows if row.get("post_url")), None)
+        posts = read(History, answer, who=self.name).history or ()
+        urls = (page(post.post_url) for post in posts if post.request_id == request_id)
+        return next(filter(None, urls), "")
 
     def checkup(self, accounts: Sequence[Account], webhook: str) -> Checkup:
         """The plan, whether each account is connected, and whether the service tells us when an upload is done."""
         plan = body_json(self._client.get("/uploadposts/me").content).get("plan") or "unknown"
-        found = [Profile.model_validate(each) for each in self._listed("/uploadposts/users", "profiles")]
+        found = [read(Profile, each, who=self.name) for each in self._listed("/uploadposts/users", "profiles")]
         profiles = {profile.username: profile for profile in found}
         faults = [fault for account in accounts if (fault := _not_ready(account, profiles))]
         answer = body_json(self._client.get("/uploadposts/users/notifications").content)
         # Where in the answer it stands is not documented.
-        told = answer.get("notifications") or answer
+        within = answer.get("notifications")
+        told = within if isinstance(within, dict) else answer
         if str(told.get("webhook_url") or "").rstrip("/") != webhook.rstrip("/"):
             faults.append(f"The webhook is not set to {webhook}: set it in the service's notification settings.")
         return Checkup((f"Plan {plan}; profiles: {', '.join(sorted(profiles)) or 'none'}.",), tuple(faults))

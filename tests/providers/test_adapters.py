@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import json
+import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from django.core.cache import cache
 
-from myloware.kernel.errors import OutcomeUnknown, ProviderRefused, ProviderUnavailable
-from providers.base import ClipOrder, PublishOrder, RenderOrder, SignatureStatus, State
+from myloware.kernel.errors import MylowareError, OutcomeUnknown, ProviderRefused, ProviderUnavailable
+from providers.base import (
+    Account,
+    ClipOrder,
+    PublishOrder,
+    RenderOrder,
+    Report,
+    SignatureStatus,
+    State,
+    Submission,
+)
 from providers.callbacks import callback_url
+from providers.config import ProviderSettings
 from providers.http import Client, Service
 from providers.kieai.adapter import KieaiAdapter, Result, status_of
 from providers.media.probe import probe
+from providers.registry import PROVIDERS
 from providers.shared import Shared
 from providers.shotstack.adapter import ShotstackAdapter
 from providers.shotstack.template import TemplateClip, standard_edit
 from providers.uploadpost.adapter import Row, UploadPostAdapter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pytest_django.fixtures import Settings
+
     from .conftest import Town
 
 VECTORS = {
@@ -222,6 +240,108 @@ def test_no_error_tells_the_key() -> None:
     with pytest.raises(ProviderRefused) as caught:
         client(httpx.Response(403, json={"message": "no"})).get("/x")
     assert "s3cret-key" not in repr(caught.value) + str(caught.value.detail)
+
+
+# --- Answers that nobody would give
+
+
+DONE = "https://tempfile.aiquickdraw.com/a.mp4"
+ANSWERS: list[tuple[str, dict[str, Any]]] = [
+    (
+        "kieai",
+        {
+            "code": 200,
+            "data": {
+                "taskId": "t",
+                "paramJson": '{"model": "veo3_fast", "resolution": "1080p"}',
+                "successFlag": 1,
+                "response": {"resultUrls": [DONE], "resolution": "720p"},
+                "errorCode": None,
+                "errorMessage": "",
+                "fallbackFlag": False,
+                "resultUrl": DONE,
+            },
+        },
+    ),
+    (
+        "shotstack",
+        {"response": {"id": "r", "owner": "o", "status": "done", "url": DONE, "duration": 24.0, "error": ""}},
+    ),
+    (
+        "upload-post",
+        {
+            "status": "completed",
+            "results": [{"platform": "tiktok", "success": True, "post_url": DONE}],
+            "request_id": "r",
+            "history": [{"request_id": "r", "post_url": "https://x/1"}],
+            "profiles": [{"username": "demo", "social_accounts": {"tiktok": {"handle": "d"}}}],
+            "notifications": {"webhook_url": "x"},
+            "privacy_level_options": ["SELF_ONLY"],
+            "max_video_post_duration_sec": 60,
+        },
+    ),
+]
+ODD: list[Any] = [
+    None, True, -1, 10**50, 1e308, float("inf"), float("nan"), "", "\0", "\ud800", "javascript:alert(1)",
+    "https://api.kie.ai/\0", [], ["\0"], [[1]], {}, {"a": {}},
+]  # fmt: skip
+
+
+def spoilt(content: Any) -> Iterator[Any]:
+    """``content`` with each of its parts, in turn, replaced by each odd thing."""
+    yield from ODD
+    parts = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for place, part in parts:
+        for odd in spoilt(part):
+            copied = content.copy()
+            copied[place] = odd
+            yield copied
+
+
+def asked(name: str, answer: Any) -> Iterator[Callable[[], Any]]:
+    """All that an adapter asks of a service that has one answer to everything."""
+    entry, body = PROVIDERS[name], json.dumps(answer).encode()
+    base_url = {"kieai": "https://api.kie.ai", "shotstack": "https://api.shotstack.io/edit/v1"}.get(
+        name, "https://api.upload-post.com/api"
+    )
+    service = Service(name, base_url, {}, entry.hosts, entry.status_of)
+    way = httpx.MockTransport(lambda _: httpx.Response(200, content=body))
+    adapter: Any = entry.build(Client(service, way, Shared()), ProviderSettings())
+    yield lambda: adapter.status("r")
+    yield lambda: adapter.find("r")
+    yield lambda: adapter.checkup([Account("demo", "tiktok")], "https://x")
+    if name == "kieai":
+        yield lambda: adapter.submit(ORDER, key="k", callback_url=None)
+    elif name == "shotstack":
+        yield lambda: adapter.submit_template("t", {})
+        yield lambda: adapter.probe(DONE)
+    else:
+        order = PublishOrder(DONE, "t", "c", (), "demo", "tiktok", "SELF_ONLY", "r")
+        yield lambda: adapter.submit(order, key="k", callback_url=None)
+
+
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize(("name", "answer"), ANSWERS)
+def test_whatever_a_service_answers_is_an_error_in_words_or_can_be_kept(
+    settings: Settings, name: str, answer: dict[str, Any]
+) -> None:
+    # Of this process alone, and forgotten each time, so that no circuit opens.
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    kept: list[Any] = []
+    for odd in spoilt(answer):
+        for ask in asked(name, odd):
+            cache.clear()
+            with suppress(MylowareError):
+                kept.append(ask())
+    reports = [each for each in kept if isinstance(each, Report)]
+    assert any(report.state == State.SUCCEEDED for report in reports)
+    for report in reports:
+        told = json.dumps([report.raw, report.error])
+        assert not [word for word in ("\\u0000", "\\ud800", "Infinity", "NaN") if word in told]
+        assert all(url.startswith("https://") for url in report.page_urls)
+        assert 0 <= (report.cost_microusd or 0) < 2**62
+    for submission in (each for each in kept if isinstance(each, Submission)):
+        assert re.fullmatch(r"[A-Za-z0-9_.:-]{1,128}", submission.external_id)
 
 
 @pytest.fixture

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import pickle
 import ssl
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import redis
 import trustme
 from django.conf import settings
 from django.core.cache import cache
 from limits.storage import RedisStorage
 
-from myloware.kernel.errors import Misconfigured, ProviderRefused, ProviderUnavailable, RateLimited
+from myloware.kernel.errors import Misconfigured, OutcomeUnknown, ProviderRefused, ProviderUnavailable, RateLimited
 from providers.breaker import Breaker, CircuitOpen
 from providers.http import Client, Service
 from providers.shared import Shared
@@ -26,7 +31,6 @@ from providers.transports import PacedTransport, PublicTransport, is_public
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from pytest_django.fixtures import Settings
 
@@ -38,6 +42,7 @@ class Site:
 
     def __init__(self) -> None:
         self.answers: list[tuple[int, dict[str, str]]] = []
+        self.body = b"{}"
         self.asked: list[str] = []
         self.port = 0
         self.trust = ssl.create_default_context()
@@ -59,10 +64,12 @@ def site() -> Iterator[Site]:
             found.asked.append(f"{self.command} {self.headers['Host']}{self.path}")
             status, headers = found.answers.pop(0) if found.answers else (200, {})
             self.send_response(status)
-            for name, value in ({"Content-Type": "video/mp4", "Content-Length": "2"} | headers).items():
+            usual = {"Content-Type": "video/mp4", "Content-Length": str(len(found.body))}
+            for name, value in (usual | headers).items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(b"{}")
+            with suppress(OSError):
+                self.wfile.write(found.body)
 
         do_POST = do_GET
 
@@ -98,7 +105,8 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 PRIVATE = [
     "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
     "::1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::1", "fe80::1%eth0", "fd00::1", "::ffff:127.0.0.1",
-    "::ffff:10.0.0.1", "64:ff9b:1::1", "ff02::1", "::",
+    "::ffff:10.0.0.1", "64:ff9b:1::1", "ff02::1", "::", "::127.0.0.1", "::169.254.169.254", "::ffff:0:127.0.0.1",
+    "fec0::1", "5f00::1", "4000::1", "100.100.100.200", "fd00:ec2::254", "2001:0:7f00:1::", "255.255.255.255",
 ]  # fmt: skip
 
 
@@ -176,6 +184,81 @@ def test_a_file_of_the_wrong_kind_or_size_is_refused(
     assert not (tmp_path / "a.mp4").exists()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"<html>no film</html>",
+        b"ffconcat version 1.0\nfile 'a.mp4'\n",
+        b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.0,\nhttp://169.254.169.254/latest\n#EXT-X-ENDLIST\n",
+    ],
+)
+def test_a_file_that_is_only_called_a_video_is_refused(site: Site, tmp_path: Path, body: bytes) -> None:
+    """FFmpeg reads lists of other files whatever they are called, and one that names itself for ever."""
+    site.body = body
+    with pytest.raises(ProviderRefused, match="not an MP4"):
+        site.client().download(f"https://{HOST}/a.mp4", tmp_path / "a.mp4")
+    assert not (tmp_path / "a.mp4").exists()
+
+
+def test_a_film_arrives_as_it_was_sent(site: Site, tmp_path: Path) -> None:
+    site.body = b"\0\0\0\x08ftypisom and so on"
+    assert site.client().download(f"https://{HOST}/a.mp4", tmp_path / "a.mp4").read_bytes() == site.body
+
+
+@pytest.mark.parametrize("url", [f"https://{HOST}/\0.mp4", f"https://{HOST}/{'a' * 70_000}"])
+def test_a_file_without_a_proper_address_is_refused(site: Site, tmp_path: Path, url: str) -> None:
+    with pytest.raises(ProviderRefused, match="no proper address"):
+        site.client().download(url, tmp_path / "a.mp4")
+
+
+BOMB = gzip.compress(bytes(20_000))
+
+
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize(
+    ("body", "headers", "what"),
+    [
+        (b"x" * 1_001, {}, "Endless"),
+        (BOMB, {"Content-Encoding": "gzip"}, "Endless"),
+        (gzip.compress(BOMB), {"Content-Encoding": "gzip, gzip"}, "DecodingError"),
+        (b"x", {"Content-Encoding": "zstd"}, "DecodingError"),
+        (b"x", {"Content-Encoding": "br"}, "DecodingError"),
+        (b"not packed", {"Content-Encoding": "gzip"}, "DecodingError"),
+        (b"x", {"Content-Length": "2"}, "RemoteProtocolError"),
+    ],
+)
+def test_an_answer_without_end_or_sense_is_none(
+    site: Site, monkeypatch: pytest.MonkeyPatch, body: bytes, headers: dict[str, str], what: str
+) -> None:
+    monkeypatch.setattr("providers.http.MAX_ANSWER_BYTES", 1_000)
+    site.body, site.answers = body, [(200, headers)] * 6
+    with pytest.raises(ProviderUnavailable, match=what):
+        site.client().get("/")
+    cache.clear()
+    with pytest.raises(OutcomeUnknown, match=what):
+        site.client().post("/", json={})
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_an_answer_that_drips_is_not_waited_for(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("providers.http.ANSWER_S", -1)
+    monkeypatch.setattr("providers.http.DOWNLOAD_S", -1)
+    with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
+        site.client().post("/", json={})
+    with pytest.raises(ProviderUnavailable, match="ReadTimeout"):
+        site.client().download(f"https://{HOST}/a.mp4", tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize("charset", ["hex", "zlib", "rot13", "undefined", "utf-16", "none"])
+def test_what_an_answer_says_of_its_letters_is_not_believed(site: Site, charset: str) -> None:
+    site.body = b'{"message": "no\\u0000\\ud800"}'
+    site.answers = [(422, {"Content-Type": f"application/json; charset={charset}"})]
+    with pytest.raises(ProviderRefused, match="refused: 422 no\ufffd\\?"):
+        site.client().get("/")
+
+
 @pytest.mark.parametrize("base", ["http://files.example.test", "https://127.0.0.1", "https://files.example.test:1"])
 def test_a_base_url_elsewhere_is_a_wrong_setting(base: str) -> None:
     with pytest.raises(Misconfigured, match="not one of its hosts"):
@@ -224,9 +307,26 @@ def test_a_refusal_is_neither_repeated_nor_counted(site: Site) -> None:
 
 def test_what_seldom_changes_is_asked_once(site: Site) -> None:
     for _ in range(3):
-        assert site.client().remembered("/balance", fresh_s=60, user="a") == b"{}"
+        assert site.client().remembered("/balance", fresh_s=60, user="a") == "{}"
     site.client().remembered("/balance", fresh_s=60, user="b")
     assert site.asked == [f"GET {HOST}/balance?user=a", f"GET {HOST}/balance?user=b"]
+
+
+class Trap:
+    """What a pickle does to whoever reads it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (Path(self.__dict__["file"]),)
+
+
+def test_what_somebody_wrote_into_the_shared_memory_is_never_run(site: Site, tmp_path: Path) -> None:
+    trap = Trap()
+    trap.__dict__["file"] = str(tmp_path / "sprung")
+    with redis.Redis.from_url(settings.REDIS_URL) as broker:
+        for name in ("answer:site:/balance", "breaker:site:open", "breaker:site:failures", "breaker:site:trial"):
+            broker.set(cache.make_key(name), pickle.dumps(trap))
+    assert site.client().remembered("/balance", fresh_s=60) == "{}"
+    assert not (tmp_path / "sprung").exists()
 
 
 # --- The breaker
@@ -333,3 +433,19 @@ def test_no_answer_of_a_service_shows_its_key(site: Site, no_waiting: list[float
     with pytest.raises(ProviderUnavailable) as caught:
         Client(service, way, Shared()).get("/")
     assert "s3cret-key" not in json.dumps([repr(caught.value), caught.value.detail])
+
+
+@pytest.mark.parametrize("header", [{"Authorization": "Bearer s3cret-key"}, {"x-api-key": "s3cret-key"}])
+def test_a_service_that_repeats_our_key_does_not_get_it_kept(site: Site, header: dict[str, str]) -> None:
+    site.body, site.answers = b'{"message": "Incorrect API key provided: s3cret-key."}', [(401, {})]
+    way = PublicTransport(verify=site.trust, resolve=site.resolve, allowed=lambda _: True)
+    with pytest.raises(ProviderRefused, match=r"provided: \[redacted\]") as caught:
+        Client(Service("site", f"https://{HOST}", header, frozenset({HOST})), way, Shared()).get("/")
+    assert "s3cret-key" not in json.dumps([repr(caught.value), caught.value.detail])
+
+
+@pytest.mark.parametrize("key", ["s3cret-key\n", "s3cret-k\u00e4y", "s3cret\0key"])
+def test_a_key_that_cannot_be_sent_is_a_wrong_setting_and_stays_secret(key: str) -> None:
+    with pytest.raises(Misconfigured, match="a line break perhaps") as caught:
+        Client(Service("site", f"https://{HOST}", {"x-api-key": key}, frozenset({HOST})), PublicTransport(), Shared())
+    assert "s3cret" not in str(caught.value)
