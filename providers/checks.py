@@ -1,4 +1,4 @@
-"""System checks: a live provider needs real secrets and its own address before anything starts."""
+"""System checks: a provider needs real secrets, and live its own address, before anything starts."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ PLACEHOLDER = re.compile(r"(?i)change.?me|your.?(api|key|secret)|place.?holder|e
 
 @register(STRICT)
 def check_secrets(**_: Any) -> list[CheckMessage]:
-    """providers.E001: a secret that a live system needs is missing, too short, or one that everybody knows."""
+    """providers.E001: a secret that a provider needs is missing, too short, or one that everybody knows."""
     return [
         Error(
             f"{variable} {fault}.",
-            hint=f"{meaning[0].upper()}{meaning[1:]}; the system is live and needs it.",
+            hint=f"{meaning[0].upper()}{meaning[1:]}; {name} needs it in {mode(name)} mode.",
             id="providers.E001",
         )
         for name in PROVIDERS
@@ -46,21 +46,24 @@ def check_addresses(**_: Any) -> list[CheckMessage]:
 
 
 def needed(name: str) -> list[tuple[str, str, str]]:
-    """The secrets (``secrets``) that a provider needs as it is set: all its own in live mode, none in the others.
+    """The secrets (``secrets``) that a provider cannot do without: live all, elsewhere those that its callbacks prove.
 
-    Beside live providers our own renderer needs the one in its callback URLs.
+    On a machine of one's own, without a live service, they are generated.
     """
     found = secrets(PROVIDERS[name].field)
     if mode(name) == "live":
         return found
     beside_live = renders_here(name) and any(mode(other) == "live" for other in PROVIDERS)
-    return [each for each in found if each[0].endswith("_WEBHOOK_SECRET")] if beside_live else []
+    # Anywhere else strangers reach the webhook in every mode.
+    return [each for each in found if each[0].endswith("_SECRET")] if beside_live or not settings.LOCAL else []
 
 
 def weakness(secret: str) -> str:
     """What is wrong with a secret, as the end of a sentence; empty when nothing is."""
     if not secret:
         return "is missing"
+    if not (secret.isascii() and secret.isprintable() and secret.strip() == secret):
+        return "has blanks, a line break or letters that cannot be sent"
     if len(secret) < MIN_SECRET:
         return f"is shorter than {MIN_SECRET} characters"
     known = PLACEHOLDER.search(secret) or len(set(secret)) < 4

@@ -20,6 +20,7 @@ from limits.storage import RedisStorage
 from myloware.kernel.errors import Misconfigured, NotFound, ProviderRefused
 
 from . import callbacks
+from .base import SignatureStatus
 from .dial import Dial
 from .handlers import InProcessTransport
 from .http import Client, Service
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from .base import Adapter, Event, SignatureStatus
+    from .base import Adapter, Event
     from .config import Mode, ProviderSettings
 
 
@@ -170,7 +171,9 @@ def webhook_url(name: str) -> str:
 def verify(
     name: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, str], now: datetime
 ) -> SignatureStatus:
-    """Whether a callback is genuine, by the scheme that is chosen for the provider."""
+    """Whether a callback is genuine, by the scheme that is chosen for the provider; without a secret none is."""
+    if not _callback_secret(name):
+        return SignatureStatus.REJECTED
     if _is_generic(name):
         return callbacks.generic_status(headers, body, now, secret=_callback_secret(name))
     return adapter(name).verify(headers, body, query, now)

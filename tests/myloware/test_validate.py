@@ -9,7 +9,7 @@ import pytest
 from django.core.management import call_command
 from pydantic import SecretStr
 
-from providers.checks import check_addresses, check_secrets
+from providers.checks import check_addresses, check_secrets, weakness
 from runs.config import MediaSettings
 from telegram_bot.client import bot
 
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from .conftest import Served
 
 SECRET = SecretStr("0123456789-abcdef")
+WEBHOOK_SECRETS = ("kieai_signing_secret", "shotstack_webhook_secret", "upload_post_signing_secret")
 LIVE = {
     "providers_mode": "live",
     **{f"{name}_api_key": SECRET for name in ("kieai", "shotstack", "upload_post")},
-    "kieai_signing_secret": SECRET,
-    "shotstack_webhook_secret": SECRET,
-    "upload_post_signing_secret": SECRET,
+    **dict.fromkeys(WEBHOOK_SECRETS, SECRET),
 }
 
 
@@ -71,6 +70,21 @@ def test_live_mode_names_every_secret_that_is_missing_short_or_known(settings: S
         "SHOTSTACK_API_KEY",
         "UPLOAD_POST_API_KEY",
     }
+
+
+def test_where_strangers_reach_the_webhook_it_needs_its_secrets_in_every_mode(settings: Settings) -> None:
+    change(settings, **dict.fromkeys(WEBHOOK_SECRETS, SecretStr("")))
+    assert check_secrets() == []
+    settings.LOCAL = False
+    assert [error.msg for error in check_secrets()] == [f"{name.upper()} is missing." for name in WEBHOOK_SECRETS]
+    assert "MEND SHOTSTACK_WEBHOOK_SECRET is missing" in said("env")[0]
+
+
+@pytest.mark.parametrize(
+    "secret", ["0123456789-abcdef\n", " 0123456789-abcdef", "0123456789-\u00e4bcdef", "0123456789\0abc"]
+)
+def test_a_secret_that_no_header_can_carry_is_named(secret: str) -> None:
+    assert weakness(secret) == "has blanks, a line break or letters that cannot be sent"
 
 
 @pytest.mark.parametrize(

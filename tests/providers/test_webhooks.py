@@ -16,6 +16,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from pydantic import SecretStr
 
 from myloware.kernel.errors import Conflict
 from providers import registry
@@ -141,6 +142,23 @@ def test_a_stale_callback_is_refused(client: Client, settings: Settings) -> None
 def test_a_callback_without_signature_is_refused(client: Client) -> None:
     assert client.post("/v1/webhooks/kieai", BODY, content_type="application/json").status_code == 401
     assert WebhookEvent.objects.get().signature_status == "missing"
+
+
+def test_without_a_secret_nobody_is_believed(client: Client, settings: Settings) -> None:
+    """Everybody knows the empty one."""
+    names = ("kieai_signing_secret", "shotstack_webhook_secret", "upload_post_signing_secret")
+    settings.PROVIDERS = settings.PROVIDERS.model_copy(update=dict.fromkeys(names, SecretStr("")))
+    body, stamp = json.dumps({"id": "r1", "taskId": "t1", "job_id": "j1"}), str(int(time.time()))
+    headers = {
+        "X-Webhook-Timestamp": stamp,
+        "X-Webhook-Signature": sign("t1", stamp, secret=""),
+        "X-Upload-Post-Timestamp": stamp,
+        "X-Upload-Post-Signature": upload_post.sign(body.encode(), stamp, secret=""),
+    }
+    for name in registry.PROVIDERS:
+        url = urlsplit(registry.callback_url(name, f"{uuid.uuid4()}.0"))
+        answer = client.post(f"{url.path}?{url.query}", body, content_type="application/json", headers=headers)
+        assert answer.status_code == 401
 
 
 def test_a_refused_event_is_never_applied(client: Client, heard: list[dict[str, Any]]) -> None:
