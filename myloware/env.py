@@ -126,6 +126,13 @@ def faults() -> list[str]:
     return found
 
 
+def secret_values(*groups: BaseSettings) -> tuple[str, ...]:
+    """What is secret in settings, longest first, so that none is hidden in part behind a shorter one."""
+    values = (getattr(group, name) for group in groups for name in type(group).model_fields)
+    found = {value.get_secret_value() for value in values if isinstance(value, SecretStr)}
+    return tuple(sorted(filter(None, found), key=len, reverse=True))
+
+
 def example() -> str:
     """The text of ``.env.example``: every variable with its meaning and default."""
     lines = ["# Every setting, with its default. Copy to .env and change what you need; `manage.py up` needs none.\n"]

@@ -19,6 +19,7 @@ from telegram_bot.config import TelegramSettings
 
 from . import env
 from .embedded import paths
+from .kernel.logging import cleaned
 
 # Lets Django's classes take type arguments at run time, as DRF's do.
 django_stubs_ext.monkeypatch()
@@ -250,12 +251,13 @@ SECURE_REFERRER_POLICY = "same-origin"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL]
 
 # --- Logs and telemetry
+SECRETS = env.secret_values(CORE, RUNS, CREW, PROVIDERS, KNOWLEDGE, HITL, TELEGRAM)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "console": {"()": "myloware.kernel.logging.ConsoleFormatter"},
-        "json": {"()": "myloware.kernel.logging.JsonFormatter"},
+        "console": {"()": "myloware.kernel.logging.ConsoleFormatter", "secrets": SECRETS},
+        "json": {"()": "myloware.kernel.logging.JsonFormatter", "secrets": SECRETS},
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": CORE.log_format}},
     "root": {"handlers": ["stderr"], "level": CORE.log_level},
@@ -272,6 +274,13 @@ LOGGING = {
 if CORE.sentry_dsn.get_secret_value():
     import sentry_sdk
 
-    sentry_sdk.init(dsn=CORE.sentry_dsn.get_secret_value(), environment=ENVIRONMENT, traces_sample_rate=0.1)
+    sentry_sdk.init(
+        dsn=CORE.sentry_dsn.get_secret_value(),
+        environment=ENVIRONMENT,
+        traces_sample_rate=0.1,
+        # Variables of functions hold keys.
+        include_local_variables=False,
+        before_send=lambda event, _: cleaned(event, SECRETS),
+    )
 # LangChain reads these; without our own key nothing may leave, whatever the shell has exported.
 os.environ["LANGSMITH_TRACING"] = "true" if CORE.langsmith_api_key.get_secret_value() else "false"

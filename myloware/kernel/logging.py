@@ -12,26 +12,43 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _context: ContextVar[Mapping[str, str]] = ContextVar("log_context", default=MappingProxyType({}))
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "data"}
 
-# Header and key=value forms of credentials, credentials in URLs, Telegram bot tokens, signed tokens in queries.
+# Header, key=value and JSON forms of credentials (JSON within JSON too), credentials in URLs, Telegram bot tokens,
+# proofs of our callback URLs, keys by their usual beginnings.
 _SECRETS = re.compile(
     r"(?i)"
-    r"((?:authorization|x-api-key|api[_-]?key|secret|password|token)[\"']?\s*[:=]\s*[\"']?(?:bearer |apikey |basic )?)"
-    r"[^\s\"',&}]+"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+    r"((?:authorization|cookie|sessionid|api[_-]?key|secret(?:[_-]?key)?|passw(?:or)?d|token)"
+    r"(?:\\?[\"'])?(?:\s*[:=]|(?<=[\"'])\s*,)\s*(?:b?\\?[\"'])?(?:bearer |apikey |basic )?"
+    r"|[?&]ref=)"
+    r"[^\s\"',&}\\]+"
+    r"|(?:(?<=bearer )|(?<=apikey ))[A-Za-z0-9._~+/=-]{12,}"
+    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
     r"|bot\d{6,}:[A-Za-z0-9_-]{20,}"
     r"|\b(?:sk|lsv2|xox[bp])[-_][A-Za-z0-9_-]{12,}"
 )
+# A shorter value would be found in words.
+_MIN_SECRET = 8
 
 
-def redact(text: str) -> str:
-    """``text`` with everything that looks like a credential replaced by ``[redacted]``."""
+def redact(text: str, known: Iterable[str] = ()) -> str:
+    """``text`` with everything that looks like a credential, and all ``known`` ones, replaced by ``[redacted]``."""
+    for value in known:
+        text = text.replace(value, "[redacted]") if len(value) >= _MIN_SECRET else text
     return _SECRETS.sub(lambda match: f"{match.group(1) or ''}[redacted]", text)
+
+
+def cleaned(value: Any, known: Iterable[str] = ()) -> Any:
+    """A structure of plain values with all its texts redacted, names excepted."""
+    if isinstance(value, str):
+        return redact(value, known)
+    if isinstance(value, dict):
+        return {key: cleaned(each, known) for key, each in value.items()}
+    return [cleaned(each, known) for each in value] if isinstance(value, list | tuple) else value
 
 
 @contextmanager
@@ -49,7 +66,15 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
     return {**_context.get(), **extra}
 
 
-class JsonFormatter(logging.Formatter):
+class _Discreet(logging.Formatter):
+    """``secrets``: the values that no line may show, whatever stands before them."""
+
+    def __init__(self, *, secrets: Iterable[str] = ()) -> None:
+        super().__init__()
+        self._secrets = tuple(secrets)
+
+
+class JsonFormatter(_Discreet):
     """``timestamp, level, logger, event`` and the record's ids, redacted."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -62,10 +87,10 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return redact(json.dumps(line, default=str))
+        return redact(json.dumps(line, default=str), self._secrets)
 
 
-class ConsoleFormatter(logging.Formatter):
+class ConsoleFormatter(_Discreet):
     """``LEVEL logger: event key=value`` for people, redacted."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -73,4 +98,4 @@ class ConsoleFormatter(logging.Formatter):
         text = f"{record.levelname:<7} {record.name}: {record.getMessage()} {ids}".rstrip()
         if record.exc_info:
             text = f"{text}\n{self.formatException(record.exc_info)}"
-        return redact(text)
+        return redact(text, self._secrets)
