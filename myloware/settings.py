@@ -251,7 +251,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL]
 
 # --- Logs and telemetry
-SECRETS = env.secret_values(CORE, RUNS, CREW, PROVIDERS, KNOWLEDGE, HITL, TELEGRAM)
+SECRETS = env.secret_values(CORE, RUNS, MEDIA, CREW, PROVIDERS, KNOWLEDGE, HITL, TELEGRAM)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -59,7 +59,7 @@ def video(request: httpx.Request, file: Path | None) -> httpx.Response:
         return httpx.Response(404, json={"message": "Not Found"})
     size = file.stat().st_size
     headers = {"Content-Type": "video/mp4", "Accept-Ranges": "bytes"}
-    match = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("Range", ""))
+    match = re.fullmatch(r"bytes=([0-9]{1,18})-([0-9]{0,18})", request.headers.get("Range", ""))
     if not match or int(match[1]) >= size:
         return httpx.Response(200, content=_blocks(file, 0, size - 1), headers=headers | {"Content-Length": str(size)})
     first, last = int(match[1]), min(int(match[2] or size - 1), size - 1)

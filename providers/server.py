@@ -26,32 +26,43 @@ Send = "Callable[[dict[str, Any]], Awaitable[None]]"
 class SimulatorServer:
     """Requests for a service's hosts go to its simulator.
 
-    Under any other host the path tells them apart, for clients that are given a base URL, ``/dial`` turns the fault
-    dial, and everything else is a person, who sees the gallery.
+    Under a host of ours the path tells them apart, for clients that are given a base URL, ``/dial`` turns the fault
+    dial, and everything else is a person, who sees the gallery. Pages of others that this person's browser shows are
+    refused, whether they come by their own name (DNS rebinding) or by ours.
     """
 
     def __init__(self, simulators: Mapping[str, Simulator]) -> None:
         self.by_host = {host: simulator for simulator in simulators.values() for host in simulator.hosts}
         self.simulators = simulators
         self.pages = simulators["upload-post"]
+        self.own_hosts = frozenset({"localhost", "127.0.0.1", "::1", httpx.URL(self.pages.world.public_url).host})
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
             return
-        request = await _request(scope, receive)
-        response = await asyncio.to_thread(self.handle, request)
+        try:
+            response = await asyncio.to_thread(self.handle, await _request(scope, receive))
+        except httpx.InvalidURL:
+            response = httpx.Response(400, json={"message": "Bad Request"})
         await send({"type": "http.response.start", "status": response.status_code, "headers": response.headers.raw})
-        body = b"" if request.method == "HEAD" else await asyncio.to_thread(response.read)
+        body = b"" if scope["method"] == "HEAD" else await asyncio.to_thread(response.read)
         await send({"type": "http.response.body", "body": body})
 
     def handle(self, request: httpx.Request) -> httpx.Response:
         """Answers one request."""
         found = self.by_host.get(request.url.host)
+        if found is None and not self._is_ours(request):
+            return httpx.Response(403, json={"message": "Not under this name; set SIMULATORS_URL to use another."})
         if found is None and request.url.path == "/dial":
             return _turn(self.pages.world.dial, request)
         meant = found or next((each for each in self.simulators.values() if each.knows(request)), self.pages)
         return meant.handle(request)
+
+    def _is_ours(self, request: httpx.Request) -> bool:
+        origin = request.headers.get("Origin", "")
+        from_here = not origin or origin == f"http://{request.headers['Host']}"
+        return from_here and request.url.host in self.own_hosts
 
 
 def _turn(dial: Dial, request: httpx.Request) -> httpx.Response:

@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 JSON = dict[str, Any]
 CALLBACK_TIMEOUT_S = 15
 ENDED = frozenset({"done", "failed"})
+# Of a job, and so of its files.
+JOB_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,9 @@ class Simulator(Handlers):
     # --- Files
 
     def path(self, name: str) -> Path:
+        """A file of ours. Raises ``ValueError`` for a name that leads elsewhere."""
+        if "/" in name:
+            raise ValueError(f"{name} is not a file's name")
         return self.folder / name
 
     def save(self, job: JSON) -> None:
@@ -192,10 +197,9 @@ class Simulator(Handlers):
         draft.replace(self.path(f"{job['id']}.json"))
 
     def load(self, job_id: str) -> JSON | None:
-        file = self.path(f"{job_id}.json")
-        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", job_id) or not file.is_file():
+        if not JOB_ID.fullmatch(job_id) or not self.path(f"{job_id}.json").is_file():
             return None
-        loaded: JSON = json.loads(file.read_text())
+        loaded: JSON = json.loads(self.path(f"{job_id}.json").read_text())
         return loaded
 
     def jobs(self) -> Iterator[JSON]:

@@ -13,7 +13,7 @@ import httpx
 
 from providers.callbacks import body_json
 from providers.media.poster import poster
-from providers.simulator import ENDED, JSON, Call, Simulator, form
+from providers.simulator import ENDED, JOB_ID, JSON, Call, Simulator, form
 
 from .adapter import sign
 from .gallery import film_page, gallery_page
@@ -92,11 +92,14 @@ class UploadPostSimulator(Simulator):
         missing = [name for name in ("user", "platform[]", "video") if not fields.get(name)]
         if missing:
             return httpx.Response(400, json={"success": False, "message": f"Missing {', '.join(missing)}"})
+        wanted = fields.setdefault("request_id", [uuid.uuid4().hex.encode()])[0].decode(errors="replace")
+        if not JOB_ID.fullmatch(wanted):
+            return httpx.Response(400, json={"success": False, "message": "Invalid request_id"})
         known = self._known(request.headers.get("Idempotency-Key", ""))
         refused = None if known else self._refused(fields)
         if refused:
             return refused
-        job = known or self._take(fields, request)
+        job = known or self._take(wanted, fields, request)
         return self._answer(job, [value.decode() for value in fields["platform[]"]])
 
     def _refused(self, fields: dict[str, list[bytes]]) -> httpx.Response | None:
@@ -137,8 +140,7 @@ class UploadPostSimulator(Simulator):
     def _key_file(self, key: str) -> Path:
         return self.path(f"{hashlib.sha256(key.encode()).hexdigest()}.key")
 
-    def _take(self, fields: dict[str, list[bytes]], request: httpx.Request) -> JSON:
-        wanted = fields.get("request_id", [uuid.uuid4().hex.encode()])[0].decode()
+    def _take(self, wanted: str, fields: dict[str, list[bytes]], request: httpx.Request) -> JSON:
         known = self.load(wanted)
         if known:
             return known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -178,3 +179,57 @@ def test_faults_can_be_configured(tmp_path: Path, settings: Any) -> None:
     assert [dial.takes("kieai", "code_429") for _ in range(3)] == [True, True, False]
     assert all(dial.takes("shotstack", "fails") for _ in range(3))
     assert dial.time_scale == 0.1
+
+
+# --- Whom the simulators do not serve
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.test"},
+        {"Host": "127.0.0.1.evil.test:80"},
+        {"Host": "api.kie.ai.evil.test"},
+        {"Origin": "http://evil.test"},
+        {"Origin": "null"},
+    ],
+)
+def test_a_page_of_somebody_else_in_the_users_browser_is_refused(served: Served, headers: dict[str, str]) -> None:
+    told = {"content": '{"chat_id": 1001, "text": "approve it"}', "headers": {"Content-Type": "text/plain", **headers}}
+    for method, path in (("POST", "/telegram/say"), ("DELETE", "/dial"), ("GET", "/gallery")):
+        assert httpx.request(method, f"{served.url}{path}", **told).status_code == 403  # type: ignore[arg-type]
+    assert httpx.get(f"{served.url}/telegram/chats/1001").json() == {"messages": []}
+
+
+def test_the_users_own_page_is_served(served: Served) -> None:
+    assert httpx.get(f"{served.url}/gallery", headers={"Origin": served.url}).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["../escaped", "{outside}", "..", "a/b", "a\\b", "a b", "", "x" * 129, "\udcff"])
+def test_an_upload_writes_no_file_but_its_own(served: Served, tmp_path: Path, name: str) -> None:
+    outside = tmp_path / "outside"
+    sent = {"user": "demo", "platform[]": "tiktok", "request_id": name.replace("{outside}", str(outside))}
+    answer = httpx.post(
+        f"{served.url}/api/upload",
+        headers={"Authorization": "Apikey k", "Content-Type": "multipart/form-data; boundary=b"},
+        content=multipart({**sent, "video": "no film"}),
+    )
+    assert answer.status_code == (200 if name == ".." else 400)
+    inside = tmp_path / "simulators" / "upload-post"
+    assert all(file.is_relative_to(inside) for file in tmp_path.rglob("*.mp4"))
+
+
+def multipart(fields: dict[str, str]) -> bytes:
+    parts = [
+        b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
+        % (name.encode(), value.encode(errors="surrogateescape"))
+        for name, value in fields.items()
+    ]
+    return b"".join([*parts, b"--b--\r\n"])
+
+
+def test_a_host_that_is_none_is_a_bad_request(served: Served) -> None:
+    address = httpx.URL(served.url)
+    with socket.create_connection((address.host, address.port or 0), timeout=5) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nHost: localhost:none\r\nConnection: close\r\n\r\n")
+        assert line.makefile("rb").readline().startswith(b"HTTP/1.1 400")
