@@ -31,17 +31,30 @@ HELD_BYTES = 200_000_000
 BODY_S = 30.0
 # The embedded PostgreSQL has 100 connections, for workers too.
 AT_ONCE = 32
+# For a place. Whoever calls us has given up soon after.
+WAIT_S = 10.0
+BUSY = "Too many requests are waiting; try again in a moment."
 
 
 class Entrance:
     """An ASGI application in front of another. Answers 413, 408 or 503 itself, in the API's shape.
 
-    A stream of events holds none of the places once it has begun to answer.
+    ``at_once`` requests work, the others wait; a stream of events holds no place once it has begun to answer.
+    ``held`` bytes of bodies are kept in all.
     """
 
-    def __init__(self, app: App, *, body_s: float = BODY_S, at_once: int = AT_ONCE, held: int = HELD_BYTES) -> None:
+    def __init__(
+        self,
+        app: App,
+        *,
+        body_s: float = BODY_S,
+        wait_s: float = WAIT_S,
+        at_once: int = AT_ONCE,
+        held: int = HELD_BYTES,
+    ) -> None:
         self._app = app
         self._body_s = body_s
+        self._wait_s = wait_s
         self._places = asyncio.Semaphore(at_once)
         self._room = held
 
@@ -84,12 +97,16 @@ class Entrance:
 
     def _hold(self, body: bytearray, block: bytes) -> None:
         if len(block) > self._room:
-            raise Busy("Too many requests are waiting; try again in a moment.")
+            raise Busy(BUSY)
         self._room -= len(block)
         body += block
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._places.acquire()
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise Busy(BUSY) from error
         with ExitStack() as place:
             place.callback(self._places.release)
 

@@ -118,6 +118,16 @@ def test_of_a_crowd_only_so_many_work_at_once_and_all_are_served() -> None:
     assert house.most == 3
 
 
+def test_nobody_waits_for_a_place_longer_than_callers_do() -> None:
+    house = House(at_once=1, wait_s=0.01)
+
+    async def crowd() -> list[int | None]:
+        return await asyncio.gather(*(house.visit([b"x"]) for _ in range(3)))
+
+    assert asyncio.run(crowd()) == [200, 503, 503]
+    assert house.asked([b"x"]) == 200
+
+
 def test_streams_leave_their_places_to_others() -> None:
     house = House(at_once=1)
     house.streams = True
