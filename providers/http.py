@@ -40,8 +40,8 @@ ATTEMPTS = 5
 MAX_WAIT_S = 32
 MAX_RETRY_AFTER_S = 3600.0
 MAX_DOWNLOAD_BYTES = 2_000_000_000
-# Five tries of it fit into a task's time.
-DOWNLOAD_S = 150
+# A task has 15 minutes.
+DOWNLOAD_S = 600
 # Far more than any of them says; without an end an answer fills the memory.
 MAX_ANSWER_BYTES = 16_000_000
 ANSWER_S = 90
