@@ -91,23 +91,25 @@ class Report:
     raw: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Event:
-    """A callback. ``key`` names the delivery for de-duplication.
-
-    ``reference`` is our job, ``<id>.<try>``, from a callback URL that we made.
-    """
-
-    key: str
-    external_id: str | None
-    reference: str | None
-
-
 class Account(NamedTuple):
     """Where films are published: the service's ``profile`` and one of its platforms."""
 
     profile: str
     platform: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """A callback. ``key`` names the delivery for de-duplication.
+
+    ``reference`` is our job, ``<id>.<try>``, from a callback URL that we made; ``external_ids`` are the names by which
+    the service may mean it. Of a service that knows neither, ``account`` says where something was published.
+    """
+
+    key: str
+    external_ids: tuple[str, ...] = ()
+    reference: str | None = None
+    account: Account | None = None
 
 
 @dataclass(frozen=True)

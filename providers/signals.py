@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from django.dispatch import Signal
 
-# provider: str, external_id: str | None, reference: str | None (our job id). A provider called: ask it what happened.
+# A provider called: ask it what happened. provider: str; the rest as in providers.base.Event: external_ids, reference,
+# account.
 provider_reported = Signal()

@@ -55,7 +55,11 @@ def _apply(event: WebhookEvent) -> WebhookEvent.Status:
     try:
         found = registry.event(event.provider, event.headers, bytes(event.raw_payload), event.query)
         provider_reported.send(
-            sender=WebhookEvent, provider=event.provider, external_id=found.external_id, reference=found.reference
+            sender=WebhookEvent,
+            provider=event.provider,
+            external_ids=found.external_ids,
+            reference=found.reference,
+            account=found.account,
         )
     except Exception as error:
         log.exception("a callback could not be applied", extra={"provider": event.provider, "event": str(event.id)})

@@ -31,7 +31,7 @@ from myloware.kernel.errors import (
 )
 from myloware.kernel.lease import kept
 from providers import registry, renders
-from providers.base import ClipOrder, Order, PublishOrder, RenderOrder, Report, State
+from providers.base import Account, ClipOrder, Order, PublishOrder, RenderOrder, Report, State
 
 from . import dispatch, family, money, services, store
 from .models import ProviderJob, Run, Step
@@ -520,24 +520,39 @@ def unsettled() -> QuerySet[ProviderJob]:
 # --- Callbacks and the sweep
 
 
-def reported(provider: str, external_id: str | None, reference: str | None) -> None:
-    """A provider called: finds the job it speaks of and has it refreshed. An unknown job is ignored."""
-    job = _job_of(provider, external_id, reference)
-    if job is None:
-        log.warning("callback for no job of ours", extra={"provider": provider, "external_id": external_id})
-        return
-    if external_id and not job.external_id and job.status in {JobStatus.SUBMITTING, JobStatus.UNKNOWN}:
-        _submitted(job, external_id)
-    dispatch.enqueue_task("media.refresh", job.id)
-
-
-def _job_of(provider: str, external_id: str | None, reference: str | None) -> ProviderJob | None:
+def reported(
+    provider: str, external_ids: Sequence[str], reference: str | None = None, account: Account | None = None
+) -> None:
+    """A provider called: has the jobs refreshed that it may speak of. When there are none, it is ignored."""
     jobs = ProviderJob.objects.filter(provider=provider)
-    if not reference:
-        return jobs.filter(external_id=external_id).first() if external_id else None
+    found = _referred_to(jobs, reference, external_ids) if reference else _named(jobs, external_ids, account)
+    if not found:
+        log.warning("callback for no job of ours", extra={"provider": provider, "external_ids": external_ids})
+    for job in found:
+        dispatch.enqueue_task("media.refresh", job.id)
+
+
+def _referred_to(jobs: QuerySet[ProviderJob], reference: str, external_ids: Sequence[str]) -> list[ProviderJob]:
+    """The job that a callback URL of ours names; an order whose answer was lost learns its id from the callback."""
     job_id, _, retries = reference.partition(".")
     # What a provider says of an earlier try must not be taken for this one's.
-    return jobs.filter(id=job_id, retries=retries).first()
+    found = list(jobs.filter(id=job_id, retries=retries))
+    for job in found:
+        if external_ids and not job.external_id and job.status in {JobStatus.SUBMITTING, JobStatus.UNKNOWN}:
+            _submitted(job, external_ids[0])
+    return found
+
+
+def _named(jobs: QuerySet[ProviderJob], external_ids: Sequence[str], account: Account | None) -> list[ProviderJob]:
+    """The jobs with these ids; when the service has others for them, all that are open on the account.
+
+    Those are few: TikTok takes 15 posts of an account a day.
+    """
+    found = list(jobs.filter(external_id__in=external_ids))
+    if found or account is None:
+        return found
+    there = jobs.filter(request__account=account.profile, request__platform=account.platform)
+    return list(there.filter(kind="publish", status__in=IN_FLIGHT_JOB))
 
 
 def due(now: datetime) -> list[UUID]:

@@ -1,8 +1,8 @@
-"""What the engine does about news from below: a callback is a wake-up for one of our jobs."""
+"""What the engine does about news from below: a callback is a wake-up for our jobs."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.dispatch import receiver
 
@@ -10,14 +10,18 @@ from providers.signals import provider_reported
 
 from . import jobs
 
+if TYPE_CHECKING:
+    from providers.base import Account
+
 
 @receiver(provider_reported)
 def on_report(
     sender: object,
     *,
     provider: str,
-    external_id: str | None,
+    external_ids: tuple[str, ...],
     reference: str | None,
+    account: Account | None,
     **_: Any,
 ) -> None:
-    jobs.reported(provider, external_id, reference)
+    jobs.reported(provider, external_ids, reference, account)

@@ -158,9 +158,10 @@ class KieaiAdapter:
     def event(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> Event:
         content = body_json(body)
         task = task_id(content)
+        job = reference(query, self.name, secret=self._secret)
         # The signature does not cover the code: nobody shall make many events of one by changing it.
         outcome = "made" if content.get("code") == MADE else "failed"
-        return Event(f"kieai:{task}:{outcome}", task or None, reference(query, self.name, secret=self._secret))
+        return Event(f"kieai:{task}:{outcome}", (task,) if task else (), job)
 
     def _call(self, method: str, path: str, **content: Any) -> dict[str, Any]:
         send = self._client.post if method == "POST" else self._client.get

@@ -126,7 +126,8 @@ class ShotstackAdapter:
         render = content.get("render") if content.get("type") == "serve" else content.get("id")
         parts: list[Any] = [content.get(key) for key in ("type", "action", "id", "status")]
         job = reference(query, self.name, secret=self._secret)
-        return Event(f"shotstack:{':'.join(map(str, parts))}", identifier(render), job)
+        named = identifier(render)
+        return Event(f"shotstack:{':'.join(map(str, parts))}", (named,) if named else (), job)
 
     def _cost(self, render: Render) -> int | None:
         return self._price(render.duration) if render.duration and 0 < render.duration < LONGEST_S else None

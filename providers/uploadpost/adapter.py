@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from myloware.kernel.errors import ProviderRefused
 from myloware.kernel.signing import same
 from providers.answers import Answer, page, read
-from providers.base import Checkup, Event, PublishOrder, Report, SignatureStatus, State, Submission
+from providers.base import Account, Checkup, Event, PublishOrder, Report, SignatureStatus, State, Submission
 from providers.callbacks import age_status, body_json, identifier
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from providers.base import Account
     from providers.http import Client
 
 # Of the words for the state of an upload those that are final; any other means that it goes on.
@@ -201,15 +200,23 @@ class UploadPostAdapter:
         return age_status(stamp, now)
 
     def event(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> Event:
+        """Which of its ids an event names is not documented; its profile and platform stand in each."""
         content = body_json(body)
-        ids = (identifier(content.get(key)) for key in ("request_id", "external_id", "job_id"))
+        ids = (identifier(content.get(key)) for key in ("job_id", "request_id", "external_id"))
         # The id of the delivery is not signed; the body is, and no two events have the same.
-        return Event(f"upload-post:{hashlib.sha256(body).hexdigest()}", next(filter(None, ids), None), None)
+        key = f"upload-post:{hashlib.sha256(body).hexdigest()}"
+        return Event(key, tuple(filter(None, ids)), account=_account(content))
 
 
 def sign(body: bytes, stamp: str, *, secret: str) -> str:
     mac = hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256)
     return f"sha256={mac.hexdigest()}"
+
+
+def _account(content: Mapping[str, Any]) -> Account | None:
+    """Where the upload of an event went; None when it does not say so."""
+    profile, platform = content.get("profile_username"), content.get("platform")
+    return Account(str(profile), str(platform)) if profile and platform else None
 
 
 def _not_ready(account: Account, profiles: Mapping[str, Profile]) -> str:

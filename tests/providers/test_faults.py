@@ -279,7 +279,7 @@ def test_shotstack_calls_for_the_render_and_for_its_copy_in_either_order(
     rendered(town, edit(town, tmp_path), listener.url)
     assert [told["type"] for _, told in listener.wait(4)[2:]] == ["serve", "edit"]
     events = [shotstack(town).event(headers, json.dumps(told).encode(), {}) for headers, told in listener.heard]
-    assert [event.external_id for event in events][:2] == [render, render]
+    assert [event.external_ids for event in events][:2] == [(render,), (render,)]
     assert len({event.key for event in events}) == 4
 
 

@@ -91,7 +91,7 @@ def test_its_end_is_told_like_the_services_and_once() -> None:
     rendering.work()
     event = WebhookEvent.objects.get()
     told = registry.event("shotstack", event.headers, bytes(event.raw_payload), event.query)
-    assert (told.external_id, told.reference) == (render, f"{JOB}.0")
+    assert (told.external_ids, told.reference) == ((render,), f"{JOB}.0")
     assert (event.signature_status, event.status) == ("verified", "received")
 
 

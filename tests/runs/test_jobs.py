@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.files.storage import default_storage
@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from myloware.kernel.errors import Conflict, InvalidInput, Misconfigured, RateLimited
 from personas.ports import PublishRequest
-from providers.base import Report, State
+from providers.base import Account, Report, State
 from runs import jobs, services, store
-from runs.models import ProviderJob, Run
+from runs.models import Outbox, ProviderJob, Run
 from runs.ports import Desk
 from runs.services import Decision
 from runs.states import JobStatus, RunStatus, Verdict
@@ -187,15 +187,35 @@ def test_a_clip_whose_answer_was_lost_is_found_by_its_callback(run: Run) -> None
     jobs.refresh(job.id)
     job.refresh_from_db()
     assert job.status == JobStatus.UNKNOWN
-    jobs.reported("kieai", task, job.reference)
+    jobs.reported("kieai", [task], job.reference)
     jobs.refresh(job.id)
     job.refresh_from_db()
     assert (job.status, job.external_id) == (JobStatus.SUCCEEDED, task)
 
 
 def test_a_callback_for_nobody_changes_nothing(run: Run) -> None:
-    jobs.reported("kieai", "unheard-of", None)
-    jobs.reported("kieai", None, None)
+    jobs.reported("kieai", ["unheard-of"])
+    jobs.reported("kieai", [])
+
+
+def test_a_callback_under_the_services_own_id_wakes_what_is_open_on_its_account(run: Run) -> None:
+    to_draft(run)
+    approve(run)
+    park(run)
+    jobs.submit_ready(run.id, "publish")
+    job = run.jobs.get(kind="publish")
+    Outbox.objects.all().delete()
+
+    def woken(profile: str, platform: str) -> list[Any]:
+        jobs.reported("upload-post", ["an id of its own"], account=Account(profile, platform))
+        return list(Outbox.objects.values_list("links", flat=True))
+
+    account = job.request["account"]
+    assert woken("somebody", "tiktok") == woken(account, "youtube") == []
+    assert woken(account, "tiktok") == [[["media.refresh", [str(job.id)]]]]
+    ask_all(run)
+    Outbox.objects.all().delete()
+    assert woken(account, "tiktok") == []
 
 
 def fail_clip(run: Run, index: int) -> ProviderJob:

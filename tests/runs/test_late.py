@@ -84,10 +84,10 @@ def test_a_callback_of_an_earlier_try_is_not_taken_for_this_ones(run: Run) -> No
     again = jobs._take(run.id, "clips")
     assert again is not None
     assert again.id == job.id
-    jobs.reported("kieai", "kie-1", earlier)
+    jobs.reported("kieai", ["kie-1"], earlier)
     job.refresh_from_db()
     assert (job.status, job.external_id) == (JobStatus.SUBMITTING, "")
-    jobs.reported("kieai", "kie-2", again.reference)
+    jobs.reported("kieai", ["kie-2"], again.reference)
     job.refresh_from_db()
     assert (job.status, job.external_id) == (JobStatus.SUBMITTED, "kie-2")
 

@@ -111,7 +111,7 @@ def test_a_late_callback_on_a_cancelled_run_changes_nothing(run: Run) -> None:
     late = run.jobs.get(index=0)
     services.cancel(run.id, actor="bob")
     before = rows(run)
-    jobs.reported("kieai", late.external_id, late.reference)
+    jobs.reported("kieai", [late.external_id], late.reference)
     jobs.refresh(late.id)
     jobs.submit_ready(run.id, "clips")
     assert not services.settle(run.id)
