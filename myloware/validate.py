@@ -197,6 +197,9 @@ def _media_store() -> Finding:
         stock.probe()
     except StoreUnavailable as error:
         return Finding(False, f"media store ({where}): {error.message}")
+    except DatabaseError:
+        # Whoever stores a file holds a lock of the database.
+        return Finding(None, f"media store ({where}): tried when the database is there")
     return Finding(True, f"media store ({where}): takes and gives files")
 
 
