@@ -226,7 +226,7 @@ def test_what_cannot_be_a_jobs_name_is_none(client: Client, heard: list[dict[str
     answer = client.post(registry.callback_url("shotstack", job), body, content_type="application/json")
     assert answer.json() == {"status": "accepted"}
     assert apply_webhook(str(WebhookEvent.objects.get().id)) == "processed"
-    assert heard == [{"provider": "shotstack", "external_id": None, "reference": job}]
+    assert heard == [{"provider": "shotstack", "external_ids": (), "reference": job, "account": None}]
 
 
 def test_an_event_that_cannot_be_read_any_more_waits_for_a_person(client: Client, settings: Settings) -> None:
