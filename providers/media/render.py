@@ -94,9 +94,10 @@ def render(
 
 def _write_film(output: Output, film: Plan, heard: Sequence[Sound], target: Path, shop: Workshop) -> None:
     sound = shop.folder / "sound.m4a"
+    gauge = _Gauge(film.count)
     with ThreadPoolExecutor(shop.at_once + 1, "render") as pool:
-        mixing = None if output.mute else pool.submit(write_soundtrack, film, heard, sound, ffmpeg.aac())
-        listing = _pictures(film, shop, pool)
+        mixing = None if output.mute else pool.submit(_write_sound_beside, gauge, film, heard, sound)
+        listing = _pictures(film, shop, pool, gauge)
         if mixing is not None:
             mixing.result()
     inputs = [*listing, *(() if output.mute else ("-i", str(sound))), "-map", "0:v:0", *_sound_of(output)]
@@ -106,13 +107,19 @@ def _write_film(output: Output, film: Plan, heard: Sequence[Sound], target: Path
     ffmpeg.write(joined, target, timeout_s=120 + film.duration_s)
 
 
+def _write_sound_beside(gauge: _Gauge, film: Plan, heard: Sequence[Sound], target: Path) -> None:
+    """For as long as the picture is wanted."""
+    with ffmpeg.interruptible(gauge.check):
+        write_soundtrack(film, heard, target, ffmpeg.aac())
+
+
 def _sound_of(output: Output) -> tuple[str, ...]:
     return () if output.mute else ("-map", "1:a:0")
 
 
 def _write_gif(output: Output, film: Plan, heard: Sequence[Sound], target: Path, shop: Workshop) -> None:
     with ThreadPoolExecutor(shop.at_once, "render") as pool:
-        listing = _pictures(film, shop, pool)
+        listing = _pictures(film, shop, pool, _Gauge(film.count))
     colours = "split[a][b];[a]palettegen[colours];[b][colours]paletteuse=dither=bayer"
     again = ("-loop", "0" if output.repeat else "-1")
     ffmpeg.write([*listing, "-filter_complex", colours, *again], target, timeout_s=120 + 10 * film.duration_s)
@@ -188,9 +195,9 @@ class _Gauge:
         return min(1.0, sum(list(self.done.values())) / self.frames)
 
 
-def _pictures(film: Plan, shop: Workshop, pool: ThreadPoolExecutor) -> list[str]:
+def _pictures(film: Plan, shop: Workshop, pool: ThreadPoolExecutor, gauge: _Gauge) -> list[str]:
     """Makes all pieces; returns FFmpeg's arguments for the film they are, as one input."""
-    gauge, turn = _Gauge(film.count), threading.Semaphore(shop.at_once)
+    turn = threading.Semaphore(shop.at_once)
 
     def make(piece: Piece) -> Path:
         with turn, ffmpeg.interruptible(gauge.check):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -94,6 +95,14 @@ def test_it_is_killed_soon_after_nobody_wants_it_though_it_makes_nothing(tmp_pat
     with pytest.raises(Enough), ffmpeg.interruptible(_enough(0.2)):
         ffmpeg.run(stuck, timeout_s=30)
     assert time.monotonic() - started < 2
+    assert _children() == []
+
+
+def test_it_is_killed_soon_after_nobody_wants_it_while_it_is_fed() -> None:
+    raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "64x64", "-i", "pipe:0", "-f", "null", "-"]
+    endless = itertools.repeat(bytes(64 * 64 * 3))
+    with pytest.raises(Enough), ffmpeg.interruptible(_enough(0.2)):
+        ffmpeg.run(raw, timeout_s=30, frames=endless)
     assert _children() == []
 
 
