@@ -41,9 +41,6 @@ class ProviderSettings(Settings):
         description="processor cores for each of them; empty: all, shared out evenly",
     )
     render_limit_s: int = Field(3600, ge=1, le=86_400, description="hard time limit of one render here, in seconds")
-    render_spare_mb: int = Field(
-        500, ge=0, description="room that a render here must leave on the media folder's disk, in megabytes"
-    )
     simulators_url: Site = Field(
         "http://127.0.0.1:8091", description="where `manage.py simulators` listens (local mode)"
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 BLOCK_BYTES = 256 * 1024
@@ -53,24 +55,37 @@ class InProcessTransport(httpx.BaseTransport):
         return self.service.handle(request)
 
 
-def video(request: httpx.Request, file: Path | None) -> httpx.Response:
-    """An MP4, whole or the byte range that is asked for, read while it is sent; 404 when it is not there."""
-    if file is None or not file.is_file():
+@dataclass(frozen=True)
+class Film:
+    """A file, read while it is sent."""
+
+    size: int
+    blocks: Callable[[range], Iterator[bytes]]
+
+
+def on_disk(file: Path) -> Film | None:
+    """A file of this machine, if it is there."""
+    return Film(file.stat().st_size, partial(_blocks, file)) if file.is_file() else None
+
+
+def video(request: httpx.Request, film: Film | None) -> httpx.Response:
+    """An MP4, whole or the byte range that is asked for; 404 without one."""
+    if film is None:
         return httpx.Response(404, json={"message": "Not Found"})
-    size = file.stat().st_size
+    size = film.size
     headers = {"Content-Type": "video/mp4", "Accept-Ranges": "bytes"}
     match = re.fullmatch(r"bytes=([0-9]{1,18})-([0-9]{0,18})", request.headers.get("Range", ""))
     if not match or int(match[1]) >= size:
-        return httpx.Response(200, content=_blocks(file, 0, size - 1), headers=headers | {"Content-Length": str(size)})
+        return httpx.Response(200, content=film.blocks(range(size)), headers=headers | {"Content-Length": str(size)})
     first, last = int(match[1]), min(int(match[2] or size - 1), size - 1)
     headers |= {"Content-Range": f"bytes {first}-{last}/{size}", "Content-Length": str(last - first + 1)}
-    return httpx.Response(206, content=_blocks(file, first, last), headers=headers)
+    return httpx.Response(206, content=film.blocks(range(first, last + 1)), headers=headers)
 
 
-def _blocks(file: Path, first: int, last: int) -> Iterator[bytes]:
+def _blocks(file: Path, span: range) -> Iterator[bytes]:
     with file.open("rb") as stream:
-        stream.seek(first)
-        left = last - first + 1
+        stream.seek(span.start)
+        left = len(span)
         while left > 0 and (block := stream.read(min(BLOCK_BYTES, left))):
             left -= len(block)
             yield block

@@ -47,6 +47,7 @@ MAX_ANSWER_BYTES = 16_000_000
 ANSWER_S = 90
 # A thousand bytes out of one at most. Zstandard makes gigabytes out of what is read at once.
 PACKED = frozenset({"", "identity", "gzip"})
+UNPACKED = {"Accept-Encoding": "gzip, identity"}
 EXCERPT = 500
 # A shorter key is not looked for in answers: it would be found in words.
 MIN_KEY = 8
@@ -105,9 +106,7 @@ class Client:
             raise Misconfigured(f"{service.name}: {service.base_url} is not one of its hosts; mend its base URL.")
         if not all(value.isascii() and value.isprintable() for value in service.headers.values()):
             raise Misconfigured(f"{service.name}: its key has a character that cannot be sent, a line break perhaps.")
-        self._http = httpx.Client(
-            transport=transport, timeout=timeout, follow_redirects=False, headers={"Accept-Encoding": "gzip, identity"}
-        )
+        self._http = httpx.Client(transport=transport, timeout=timeout, follow_redirects=False, headers=UNPACKED)
 
     def close(self) -> None:
         """Ends the kept connections."""
@@ -214,7 +213,7 @@ class Client:
                 kind = response.headers.get("Content-Type", "nothing")[:EXCERPT]
                 if not kind.startswith("video/"):
                     raise ProviderRefused(f"{name}'s file is {kind}, not a video.")
-                for block in _blocks(response, most_bytes=MAX_DOWNLOAD_BYTES, within_s=DOWNLOAD_S):
+                for block in blocks(response, most_bytes=MAX_DOWNLOAD_BYTES, within_s=DOWNLOAD_S):
                     file.write(block)
         except Endless as error:
             raise ProviderRefused(f"{name}'s file is larger than {MAX_DOWNLOAD_BYTES} bytes.") from error
@@ -228,7 +227,7 @@ class Endless(httpx.ReadError):
     """A body that does not end where it should. Its name is told: "did not answer (Endless)"."""
 
 
-def _blocks(response: httpx.Response, *, most_bytes: int, within_s: float) -> Iterator[bytes]:
+def blocks(response: httpx.Response, *, most_bytes: int, within_s: float) -> Iterator[bytes]:
     """The body, unpacked. Raises an ``httpx.HTTPError`` when it is too large, too slow, or packed as nobody asked."""
     packed = response.headers.get("Content-Encoding", "").strip().lower()
     if packed not in PACKED:
@@ -245,7 +244,7 @@ def _blocks(response: httpx.Response, *, most_bytes: int, within_s: float) -> It
 
 def _whole(answer: httpx.Response) -> httpx.Response:
     """An answer with its body. Of its headers only those that are read stay: others may say anything of the body."""
-    content = b"".join(_blocks(answer, most_bytes=MAX_ANSWER_BYTES, within_s=ANSWER_S))
+    content = b"".join(blocks(answer, most_bytes=MAX_ANSWER_BYTES, within_s=ANSWER_S))
     kept = {name: answer.headers[name] for name in ("Retry-After",) if name in answer.headers}
     return httpx.Response(answer.status_code, headers=kept, content=content)
 

@@ -84,7 +84,7 @@ class Render(models.Model):
     fps = models.FloatField(null=True, blank=True, help_text="frames made in a second")
     left_s = models.FloatField(null=True, blank=True, help_text="how long it will take from now on, in seconds")
     duration_s = models.FloatField(null=True, blank=True)
-    path = models.CharField(max_length=255, blank=True, help_text="the film, below the media root")
+    path = models.CharField(max_length=255, blank=True, help_text="the film, in the media store")
     checksum = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the film")
     machine = models.CharField(max_length=255, blank=True, help_text="where it was taken last")
     attempt = models.PositiveIntegerField(default=0, help_text="fence: only who took it last may end it")

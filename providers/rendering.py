@@ -7,19 +7,21 @@ import fcntl
 import hashlib
 import logging
 import os
+import re
 import shutil
 import socket
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
-from myloware.kernel.errors import MediaError, MylowareError
+from myloware.kernel.errors import MediaError, MylowareError, StoreUnavailable
 from myloware.kernel.lease import kept, patiently
 from myloware.kernel.logging import log_context
 from myloware.kernel.memory import give_back
@@ -50,14 +52,6 @@ class Stopping(Exception):
     """The worker is to end."""
 
 
-class Late(MylowareError):
-    """The render has passed its deadline."""
-
-
-class NoRoom(MylowareError):
-    """The disk is too full for this render now."""
-
-
 def work(stopping: Callable[[], bool] = lambda: False) -> str:
     """Renders the oldest film that waits, if this machine has a place for one more; says what came of it.
 
@@ -78,7 +72,7 @@ def _tried(render: Render, watch: Watch) -> str:
     with kept(partial(renders.extend, render), settings.RUNS.lease_s):
         try:
             _check_room(render.edit)
-            return "done" if _made(render, watch) else "taken over"
+            return "done" if _made(render, watch) else "let go"
         except OperationalError:
             # A database that was away is nobody's failure: the lease runs out, and the render is taken over.
             raise
@@ -89,17 +83,21 @@ def _tried(render: Render, watch: Watch) -> str:
 
 def _left(render: Render, error: Exception) -> str:
     if isinstance(error, Gone):
-        return "taken over"
+        return "let go"
     if isinstance(error, Stopping):
         renders.put_off(render)
         return "handed back"
-    if isinstance(error, NoRoom) or _is_full(error):
-        renders.put_off(render, getattr(error, "message", "the disk is full"))
+    if isinstance(error, StoreUnavailable) or _is_full(error):
+        renders.put_off(render, _reason(error))
         return "put off"
     known = isinstance(error, MylowareError)
     log.log(logging.INFO if known else logging.ERROR, "a render failed", exc_info=error)
     renders.fail(render, error.message if isinstance(error, MylowareError) else f"unexpected {error!r}")
     return "failed"
+
+
+def _reason(error: Exception) -> str:
+    return error.message if isinstance(error, StoreUnavailable) else "The media folder's disk got full."
 
 
 def _made(render: Render, watch: Watch) -> bool:
@@ -110,8 +108,8 @@ def _made(render: Render, watch: Watch) -> bool:
     folder = renders.folder() / renders.name_of(render)
     folder.mkdir()
     try:
-        with ffmpeg.interruptible(watch):
-            files = _fetched(render.edit, folder, watch)
+        with ffmpeg.interruptible(watch), ExitStack() as held:
+            files = _fetched(render.edit, folder, watch, held)
             watch.status = Status.PREPROCESSING
             film = folder / "film.mp4"
             made = render_edit(
@@ -130,27 +128,31 @@ def _made(render: Render, watch: Watch) -> bool:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _fetched(edit: Mapping[str, Any], folder: Path, watch: Watch) -> dict[str, Path]:
-    wanted = dict.fromkeys(schema.sources(edit))
-    return {url: sources.fetch(url, folder / f"source-{number}", watch) for number, url in enumerate(wanted)}
+def _fetched(edit: Mapping[str, Any], folder: Path, watch: Watch, held: ExitStack) -> dict[str, Path]:
+    places = {url: folder / f"source-{number}{_suffix(url)}" for number, url in enumerate(schema.sources(edit))}
+    return {url: sources.fetch(url, place, watch, held) for url, place in places.items()}
+
+
+def _suffix(url: str) -> str:
+    """How a file's name ends, by which FFmpeg knows some formats."""
+    found = Path(urlsplit(url).path).suffix
+    return found if re.fullmatch(r"\.\w{1,5}", found) else ""
 
 
 def _saved(render: Render, film: Path, *, duration_s: float) -> bool:
     with film.open("rb") as file:
         checksum = hashlib.file_digest(file, "sha256").hexdigest()
-    kept_as = renders.folder() / f"{renders.name_of(render)}.mp4"
-    film.replace(kept_as)
-    path = str(kept_as.relative_to(settings.MEDIA_ROOT))
+    path = renders.keep(render, film)
     if renders.finish(render, path=path, checksum=checksum, duration_s=duration_s):
         return True
-    kept_as.unlink()
+    renders.abandon(render)
     return False
 
 
 class Watch:
     """Is called often; twice a second it asks whether to go on, and writes down how far the render is.
 
-    Raises, and keeps as ``reason``, ``Stopping``, ``Late`` or ``Gone``.
+    Raises, and keeps as ``reason``, ``Stopping``, ``Gone`` or, past the deadline, ``MediaError``.
     """
 
     def __init__(
@@ -189,7 +191,7 @@ class Watch:
         if self._stopping():
             return Stopping()
         if self._render.deadline and timezone.now() >= self._render.deadline:
-            return Late(f"The render took longer than {settings.PROVIDERS.render_limit_s} s and was stopped.")
+            return MediaError(f"The render took longer than {settings.PROVIDERS.render_limit_s} s and was stopped.")
         wanted = patiently(lambda: renders.report(self._render, self.status, progress=self._share, **self._pace()))
         return None if wanted else Gone()
 
@@ -240,13 +242,13 @@ def _cores(place: int) -> Iterator[None]:
 
 
 def _check_room(edit: Mapping[str, Any]) -> None:
-    """Raises NoRoom when the film would leave too little of the disk."""
+    """Raises StoreUnavailable when the film would leave too little of the disk."""
     needed = schema.pixels(edit) * schema.fps(edit) * schema.length_s(edit) * BYTES_PER_PIXEL * COPIES
-    free, spare_mb = shutil.disk_usage(renders.folder()).free, settings.PROVIDERS.render_spare_mb
+    free, spare_mb = shutil.disk_usage(renders.folder()).free, settings.MEDIA.media_spare_mb
     if free < needed + spare_mb * MB:
-        raise NoRoom(
-            f"It needs {needed / MB:.0f} MB on the media folder's disk and has to leave {spare_mb} MB; "
-            f"{free / MB:.0f} MB are free."
+        raise StoreUnavailable(
+            f"Waits for room on the media folder's disk: {needed / MB:.0f} MB are needed and {spare_mb} MB have to "
+            f"stay free; {free / MB:.0f} MB are free now."
         )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import shutil
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -21,13 +22,13 @@ from django.utils import timezone
 
 from . import inbox, registry
 from .base import SignatureStatus
+from .handlers import Film
 from .models import Render
 from .shotstack.api import render_event
+from .store import store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-log = logging.getLogger(__name__)
 
 JSON = dict[str, Any]
 Status = Render.Status
@@ -38,7 +39,7 @@ PAUSE = timedelta(seconds=10)
 # The service keeps a film for a day. A row tells what happened for two weeks.
 FILM_KEPT = timedelta(hours=24)
 ROW_KEPT = timedelta(days=14)
-# Files of a try are named by its render and its number.
+# The folder of a try is named by its render and its number.
 TRY = re.compile(r"[0-9a-f-]{36}\.\d+")
 
 
@@ -66,9 +67,14 @@ class Rows:
         render = _by_id(job_id)
         return _told(render) if render else None
 
-    def film(self, job_id: str) -> Path | None:
+    def film(self, job_id: str) -> Film | None:
         render = _by_id(job_id)
-        return settings.MEDIA_ROOT / render.path if render and render.path else None
+        if render is None or not render.path:
+            return None
+        try:
+            return Film(store().size(render.path), partial(store().blocks, render.path))
+        except FileNotFoundError:
+            return None
 
 
 def _by_id(job_id: str) -> Render | None:
@@ -159,8 +165,10 @@ def extend(render: Render) -> bool:
 
 
 def report(render: Render, status: Status, **seen: float | None) -> bool:
-    """Writes down how far it is (``progress``, ``fps``, ``left_s``) and keeps the lease; False when it is
-    not this worker's any more."""
+    """Writes down how far it is (``progress``, ``fps``, ``left_s``) and keeps the lease.
+
+    False when it is not this worker's any more.
+    """
     now = timezone.now()
     return bool(_mine(render).update(status=status, lease_until=now + _lease(), updated_at=now, **seen))
 
@@ -224,43 +232,79 @@ def _waiting() -> int:
         return int(client.llen(QUEUE))
 
 
-# --- Files
+# --- Films
 
 
-def folder() -> Path:
-    """Where films are made and kept until they are fetched; on the media store's disk, which all machines share."""
-    found = Path(settings.MEDIA_ROOT) / ".renders"
-    found.mkdir(parents=True, exist_ok=True)
-    return found
+def keep(render: Render, film: Path) -> str:
+    """Takes ``film`` into the media store, where all machines see it; its name there."""
+    store().put(film, _film_name(render))
+    return _film_name(render)
 
 
-def pieces() -> Path:
-    """Where pieces of films are kept for films that share them."""
-    found = Path(settings.MEDIA_ROOT) / ".pieces"
-    found.mkdir(parents=True, exist_ok=True)
-    return found
+def drop(render: Render) -> None:
+    """Deletes the film of a render."""
+    store().delete(_film_name(render))
+    Render.objects.filter(id=render.id).update(path="")
 
 
-def name_of(render: Render) -> str:
-    """Of the files of one try."""
-    return f"{render.id}.{render.attempt}"
+def abandon(render: Render) -> None:
+    """Deletes what a try has made for nothing, unless another has finished the render meanwhile."""
+    if not Render.objects.filter(id=render.id, status=Status.DONE).exists():
+        drop(render)
+
+
+def _film_name(render: Render) -> str:
+    # Of whatever try: a late one makes the same film.
+    return f"renders/{render.id}.mp4"
 
 
 def tidy() -> int:
     """Deletes films that were fetched long ago, and rows that nobody will look at any more; how many rows."""
     now = timezone.now()
-    Render.objects.filter(finished_at__lt=now - FILM_KEPT).exclude(path="").update(path="")
-    old, _ = Render.objects.filter(finished_at__lt=now - ROW_KEPT).delete()
+    for render in Render.objects.filter(finished_at__lt=now - FILM_KEPT).exclude(path=""):
+        drop(render)
+    old = Render.objects.filter(finished_at__lt=now - ROW_KEPT)
+    for render in old:
+        # A worker may have died between the film and its row.
+        drop(render)
     clear()
-    return old
+    return old.delete()[0]
+
+
+# --- This machine's disk
+
+
+def folder() -> Path:
+    """Where films are made."""
+    return _made("renders")
+
+
+def pieces() -> Path:
+    """Where pieces of films are kept for films that share them."""
+    return _made("pieces")
+
+
+def _made(name: str) -> Path:
+    found = Path(settings.MEDIA_ROOT) / f".{name}"
+    found.mkdir(parents=True, exist_ok=True)
+    return found
+
+
+def name_of(render: Render) -> str:
+    """Of the folder of a try."""
+    return f"{render.id}.{render.attempt}"
 
 
 def clear() -> None:
-    """Removes the files of tries that have ended, however they did, except films that are kept."""
-    # The folder first: whose files are there is in the rows already.
-    found = [file for file in folder().iterdir() if TRY.match(file.name)]
-    needed = Render.objects.filter(Q(status__in=Render.WORKING) | ~Q(path="")) if found else ()
-    names = {name_of(render) for render in needed}
-    for file in found:
-        if file.name.removesuffix(".mp4") not in names:
-            shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
+    """Removes what tries have left that have ended, however they did."""
+    # The folders first: whose they are is in the rows already.
+    found = [each for each in folder().iterdir() if TRY.fullmatch(each.name)]
+    working = Render.objects.filter(status__in=Render.WORKING) if found else ()
+    names = {name_of(render) for render in working}
+    for each in found:
+        if each.name not in names:
+            shutil.rmtree(each, ignore_errors=True)
+    # A piece is written under a hidden name, and no piece takes so long.
+    for draft in pieces().glob(".*"):
+        if draft.stat().st_mtime < time.time() - settings.PROVIDERS.render_limit_s:
+            draft.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ import httpx
 
 from myloware.kernel.memory import give_back
 
-from .handlers import Handlers, video
+from .handlers import Handlers, on_disk, video
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -209,7 +209,7 @@ class Simulator(Handlers):
 
     def video(self, request: httpx.Request, job_id: str) -> httpx.Response:
         """A job's MP4, whole or the byte range that is asked for."""
-        return video(request, self.path(f"{job_id}.mp4"))
+        return video(request, on_disk(self.path(f"{job_id}.mp4")))
 
 
 _making = threading.Lock()

@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                 ('fps', models.FloatField(blank=True, help_text='frames made in a second', null=True)),
                 ('left_s', models.FloatField(blank=True, help_text='how long it will take from now on, in seconds', null=True)),
                 ('duration_s', models.FloatField(blank=True, null=True)),
-                ('path', models.CharField(blank=True, help_text='the film, below the media root', max_length=255)),
+                ('path', models.CharField(blank=True, help_text='the film, in the media store', max_length=255)),
                 ('checksum', models.CharField(blank=True, help_text='SHA-256 of the film', max_length=64)),
                 ('machine', models.CharField(blank=True, help_text='where it was taken last', max_length=255)),
                 ('attempt', models.PositiveIntegerField(default=0, help_text='fence: only who took it last may end it')),

@@ -16,7 +16,8 @@ from .schema import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+    from providers.handlers import Film
 
 JSON = dict[str, Any]
 OWNER = "local00000"
@@ -38,8 +39,8 @@ class Renders(Protocol):
     def find(self, job_id: str) -> JSON | None:
         """The render of this id."""
 
-    def film(self, job_id: str) -> Path | None:
-        """Where its file is, or would be; None when there is no such render."""
+    def film(self, job_id: str) -> Film | None:
+        """Its file, once there is one, and while there is."""
 
 
 class EditApi(Handlers):

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import httpx
 
 from providers.callbacks import body_json
+from providers.handlers import on_disk
 from providers.simulator import JSON, Call, Simulator
 
 from .api import CDN, EDIT, OUTPUT, OWNER, EditApi, ok, render_event, shown, stamp, unknown
@@ -22,6 +23,7 @@ from .schema import sources
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from providers.handlers import Film
     from providers.simulator import World
 
 TINY_PX = 160
@@ -95,8 +97,8 @@ class ShotstackSimulator(Simulator):
             return STAGES[-left]
         return {"running": "rendering"}.get(job["state"], str(job["state"]))
 
-    def film(self, job_id: str) -> Path:
-        return self.path(f"{job_id}.mp4")
+    def film(self, job_id: str) -> Film | None:
+        return on_disk(self.path(f"{job_id}.mp4"))
 
     # --- Templates
 

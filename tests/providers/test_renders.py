@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -12,13 +13,16 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 from celery import current_app
+from django.conf import settings as current
 from django.core.cache import cache
 from django.db import connections
 from django.utils import timezone
 
 from myloware.kernel.errors import ProviderRefused
-from providers import registry, rendering, renders
+from providers import registry, rendering, renders, sources
 from providers.base import State
+from providers.config import ProviderSettings
+from providers.media import ffmpeg
 from providers.media.probe import probe
 from providers.models import Render, WebhookEvent
 from providers.tasks import tidy
@@ -28,6 +32,7 @@ from .renderer import JOB, edit, order, stored
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from django.test import Client
     from pytest_django.fixtures import Settings
 
 pytestmark = pytest.mark.django_db
@@ -54,8 +59,13 @@ def the_render() -> Render:
     return Render.objects.get()
 
 
-def files() -> list[str]:
+def leftovers() -> list[str]:
     return sorted(file.name for file in renders.folder().iterdir() if not file.name.endswith(".lock"))
+
+
+def films() -> list[str]:
+    """The ids of the renders whose films are in the media store."""
+    return sorted(file.stem for file in (Path(current.MEDIA_ROOT) / "renders").glob("*"))
 
 
 def ffmpegs(of: str = "anything") -> list[psutil.Process]:
@@ -82,7 +92,7 @@ def test_an_order_becomes_a_film_that_can_be_fetched(tmp_path: Path) -> None:
     for number, url in enumerate(report.urls):
         film = registry.download("shotstack", [url], tmp_path / f"{number}.mp4")
         assert probe(film).duration_s == pytest.approx(1, abs=0.05)
-    assert files() == [f"{render}.1.mp4"]
+    assert (films(), leftovers()) == ([render], [])
     assert rendering.work() == "nothing to render"
 
 
@@ -114,8 +124,38 @@ def test_no_source_is_fetched_from_inside_the_network(src: str, words: str) -> N
     assert rendering.work() == "failed"
     report = registry.adapter("shotstack").status(render)
     assert (report.state, words in report.error) == (State.FAILED, True)
-    assert files() == []
+    assert (films(), leftovers()) == ([], [])
     assert WebhookEvent.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "head", [b"ffconcat version 1.0\nfile '/etc/passwd'", b"#EXTM3U\n", b"<?xml version='1.0'?><MPD>", b"v=0\no=-", b""]
+)
+def test_a_source_that_only_names_other_files_is_none(head: bytes) -> None:
+    assert not sources.KIND.match(head)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.webm", "a.png", "a.jpg", "a.gif", "a.webp"])
+def test_films_and_pictures_are_known_by_how_they_begin(tmp_path: Path, name: str) -> None:
+    ffmpeg.run(["-f", "lavfi", "-i", "color=s=16x16:d=0.04", str(tmp_path / name)], timeout_s=10)
+    assert sources.KIND.match((tmp_path / name).read_bytes()[: sources.HEAD_BYTES])
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.m4a", "a.aac", "a.wav", "a.ogg", "a.flac"])
+def test_sounds_are_known_by_how_they_begin(tmp_path: Path, name: str) -> None:
+    ffmpeg.run(["-f", "lavfi", "-i", "sine=d=0.1", str(tmp_path / name)], timeout_s=10)
+    assert sources.KIND.match((tmp_path / name).read_bytes()[: sources.HEAD_BYTES])
+
+
+@pytest.mark.parametrize("head", [b"WEBVTT\n\n", b"\xef\xbb\xbf1\r\n00:00:01,000 --> 00:00:02,000\r\nHello"])
+def test_captions_are_known_by_how_they_begin(head: bytes) -> None:
+    assert sources.KIND.match(head)
+
+
+def test_shipped_fonts_are_known_by_how_they_begin() -> None:
+    fonts = list((current.BASE_DIR / "fixtures/media/fonts").rglob("*.ttf"))
+    assert fonts
+    assert all(sources.KIND.match(font.read_bytes()[: sources.HEAD_BYTES]) for font in fonts)
 
 
 def test_a_render_that_takes_too_long_is_stopped_and_leaves_nothing(settings: Settings) -> None:
@@ -124,22 +164,22 @@ def test_a_render_that_takes_too_long_is_stopped_and_leaves_nothing(settings: Se
     assert rendering.work() == "failed"
     report = registry.adapter("shotstack").status(render)
     assert report.error == "The render took longer than 1 s and was stopped."
-    assert (ffmpegs(), files()) == ([], [])
+    assert (ffmpegs(), films(), leftovers()) == ([], [], [])
 
 
 def test_a_full_disk_puts_a_render_off_and_fails_nothing(settings: Settings) -> None:
-    change(settings, render_spare_mb=10**9)
+    settings.MEDIA = settings.MEDIA.model_copy(update={"media_spare_mb": 10**9})
     render = order(edit(stored()))
     assert rendering.work() == "put off"
     waiting = the_render()
     assert (waiting.status, waiting.losses) == (Status.QUEUED, 0)
-    assert "has to leave 1000000000 MB" in waiting.reason
+    assert "1000000000 MB have to stay free" in waiting.reason
     assert registry.adapter("shotstack").status(render).state == State.ACCEPTED
     assert rendering.work() == "nothing to render"
-    change(settings, render_spare_mb=0)
+    settings.MEDIA = settings.MEDIA.model_copy(update={"media_spare_mb": 0})
     Render.objects.update(due_at=timezone.now())
     assert rendering.work() == "done"
-    assert files() == [f"{render}.2.mp4"]
+    assert (films(), leftovers()) == ([render], [])
 
 
 def test_a_cancelled_render_is_stopped_while_ffmpeg_is_at_it() -> None:
@@ -152,9 +192,9 @@ def test_a_cancelled_render_is_stopped_while_ffmpeg_is_at_it() -> None:
             assert renders.cancel([f"{JOB}.0"]) == 1
         return False
 
-    assert rendering.work(cancel) == "taken over"
+    assert rendering.work(cancel) == "let go"
     assert with_ffmpeg == [1]
-    assert (ffmpegs(), files()) == ([], [])
+    assert (ffmpegs(), films(), leftovers()) == ([], [], [])
     assert the_render().status == Status.CANCELLED
     assert renders.cancel([f"{JOB}.0"]) == 0
 
@@ -165,7 +205,7 @@ def test_a_worker_that_is_to_end_hands_its_render_back() -> None:
     given_back = the_render()
     assert (given_back.status, given_back.losses, given_back.reason) == (Status.QUEUED, 0, "")
     assert given_back.due_at <= timezone.now()
-    assert (ffmpegs(), files()) == ([], [])
+    assert (ffmpegs(), films(), leftovers()) == ([], [], [])
 
 
 def test_the_render_of_a_dead_worker_is_taken_over_and_finished_once() -> None:
@@ -182,7 +222,7 @@ def test_the_render_of_a_dead_worker_is_taken_over_and_finished_once() -> None:
     assert not renders.report(dead, Status.RENDERING)
     assert not renders.extend(dead)
     assert (the_render().status, the_render().losses) == (Status.DONE, 1)
-    assert files() == [f"{render}.2.mp4"]
+    assert (films(), leftovers()) == ([render], [])
     assert WebhookEvent.objects.count() == 1
 
 
@@ -268,11 +308,11 @@ def test_as_many_wake_ups_are_sent_as_the_broker_lacks() -> None:
     assert renders.wake() == 0
     with current_app.connection_for_write() as connection:
         queue = connection.SimpleQueue(renders.QUEUE)
-        message = queue.get(timeout=2)
-        assert message.headers["task"] == "media.render"
+        message = queue.get(block=False)
         # One that is not acknowledged comes back when the connection ends.
         message.ack()
         queue.clear()
+    assert message.headers["task"] == "media.render"
     assert renders.wake() == 2
 
 
@@ -281,9 +321,44 @@ def test_films_are_kept_for_a_day_and_rows_for_two_weeks() -> None:
     rendering.work()
     (renders.folder() / f"{render}.7").mkdir()
     tidy()
-    assert files() == [f"{render}.1.mp4"]
+    assert (films(), leftovers()) == ([render], [])
     Render.objects.update(finished_at=timezone.now() - timedelta(hours=25))
     tidy()
-    assert (files(), Render.objects.count()) == ([], 1)
+    assert (films(), Render.objects.count()) == ([], 1)
     Render.objects.update(finished_at=timezone.now() - timedelta(days=15))
     assert tidy() == 1
+
+
+def test_staff_see_which_machine_renders_what(admin_client: Client) -> None:
+    render = order(edit("https://example.com/a.mp4"))
+    renders.take("machine-7")
+    text = admin_client.get("/admin/providers/render/").content.decode()
+    assert render in text
+    assert "machine-7" in text
+    assert admin_client.get(f"/admin/providers/render/{render}/change/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("chosen", "mode", "asks_simulators"),
+    [
+        ({"providers_mode": "mock"}, "mock", False),
+        ({"providers_mode": "local"}, "local", True),
+        ({"providers_mode": "live"}, "live", False),
+        ({"providers_mode": "live", "renderer": "local"}, "local", False),
+        ({"providers_mode": "local", "renderer": "shotstack"}, "local", True),
+        ({"providers_mode": "live", "renderer": "local", "kieai_mode": "local"}, "local", True),
+    ],
+)
+def test_who_renders_is_chosen_apart_from_the_other_providers(
+    settings: Settings, chosen: dict[str, Any], mode: str, asks_simulators: bool
+) -> None:
+    settings.PROVIDERS = ProviderSettings(**{"renderer": None, **chosen})
+    assert registry.mode("shotstack") == mode
+    assert settings.PROVIDERS.asks_simulators == asks_simulators
+
+
+def test_a_machine_is_shared_out_among_the_films_that_it_renders_at_once() -> None:
+    cores = os.cpu_count() or 1
+    assert ProviderSettings(renders_at_once=1).render_cores == cores
+    assert ProviderSettings(renders_at_once=cores).render_cores == 1
+    assert ProviderSettings().renders_at_once == max(1, cores // 4)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from personas.ports import ClipRequest, PublishRequest, RenderRequest
 from runs import jobs, services, tasks
 from runs.ports import Desk
+from runs.schemas import Resolution
 from runs.services import Decision
 from runs.states import Verdict
 
@@ -64,6 +65,13 @@ def to_clips(run: Run) -> Desk:
     desk = Desk(stage(run, "riley"))
     desk.submit_clips("call-1", videos())
     return desk
+
+
+def small(run: Run) -> None:
+    """Lets its film be tiny."""
+    specs = run.payload.specs.model_copy(update={"resolution": Resolution(width=90, height=160, fps=30)})
+    run.payload = run.payload.model_copy(update={"specs": specs})
+    run.save(update_fields=["payload"])
 
 
 def to_render(run: Run) -> ProviderJob:

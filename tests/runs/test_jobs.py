@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,19 +13,23 @@ from django.utils import timezone
 
 from myloware.kernel.errors import Conflict, InvalidInput, Misconfigured, RateLimited
 from personas.ports import PublishRequest
+from providers import rendering, renders
 from providers.base import Account, Report, State
+from providers.models import Render
 from runs import jobs, services, store
 from runs.models import Outbox, ProviderJob, Run
 from runs.ports import Desk
 from runs.services import Decision
 from runs.states import JobStatus, RunStatus, Verdict
 
-from .journey import IDEAS, approve, ask_all, park, stage, to_clips, to_draft, to_film, videos
+from .journey import IDEAS, approve, ask_all, park, small, stage, to_clips, to_draft, to_film, to_render, videos
 
 if TYPE_CHECKING:
     from django.test import Client
+    from pytest_django.fixtures import Settings
 
     from .conftest import MakeRun
+    from .places import Place
 
 
 def test_a_film_is_made_and_published_without_one_callback(run: Run) -> None:
@@ -303,3 +308,20 @@ def test_the_admin_asks_what_became_of_a_publish(admin_client: Client, run: Run)
     admin_client.post(f"{page}settle/", {"found": "film", "url": "https://www.tiktok.com/@demo/video/1"})
     job.refresh_from_db()
     assert (job.status, job.report) == (JobStatus.SUCCEEDED, {"settled_by": "admin"})
+
+
+def test_a_film_that_one_machine_has_rendered_is_collected_by_another(
+    run: Run, place: Place, settings: Settings
+) -> None:
+    settings.PROVIDERS = settings.PROVIDERS.model_copy(update={"renderer": "local"})
+    small(run)
+    to_render(run)
+    assert rendering.work() == "done"
+    place.forget()
+    shutil.rmtree(renders.folder())
+    ask_all(run)
+    store.verify(run.artifacts.get(type="ffmpeg.normalized").path)
+    Render.objects.update(finished_at=timezone.now() - timedelta(hours=25))
+    renders.tidy()
+    with pytest.raises(FileNotFoundError):
+        store.backend().size(f"renders/{Render.objects.get().id}.mp4")

@@ -22,10 +22,9 @@ from providers.models import Render
 from runs import jobs, services, sweeps
 from runs.models import Outbox, ProviderJob, Run, Spend, Step
 from runs.ports import Desk
-from runs.schemas import Resolution
 from runs.states import JobStatus, RunStatus, StepStatus
 
-from .journey import IDEAS, approve, ask_all, go, park, stage, to_clips, to_draft, to_render, videos
+from .journey import IDEAS, approve, ask_all, go, park, small, stage, to_clips, to_draft, to_render, videos
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -287,9 +286,7 @@ def test_a_render_that_is_ordered_anew_replaces_the_one_that_was_given_up(ours: 
 
 
 def test_a_render_that_waits_longer_than_its_run_keeps_its_place_and_takes_the_run_on(ours: None, run: Run) -> None:
-    small = run.payload.specs.model_copy(update={"resolution": Resolution(width=90, height=160, fps=30)})
-    run.payload = run.payload.model_copy(update={"specs": small})
-    run.save(update_fields=["payload"])
+    small(run)
     job = to_render(run)
     ProviderJob.objects.filter(id=job.id).update(deadline=timezone.now() + PAST)
     jobs.refresh(job.id)

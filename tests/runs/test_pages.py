@@ -172,12 +172,13 @@ def test_the_list_says_what_to_do_when_it_is_empty(admin_client: Client, db: Non
 
 
 def test_the_page_tells_how_far_the_film_is(admin_client: Client, run: Run, settings: Settings) -> None:
-    settings.PROVIDERS = settings.PROVIDERS.model_copy(update={"renderer": "local", "render_spare_mb": 10**9})
+    settings.PROVIDERS = settings.PROVIDERS.model_copy(update={"renderer": "local"})
     to_render(run)
+    settings.MEDIA = settings.MEDIA.model_copy(update={"media_spare_mb": 10**9})
     assert "Waits for a free renderer" in words(page(admin_client, run))
     before = revisions(page(admin_client, run))
     rendering.work()
-    assert "It needs" in words(page(admin_client, run))
+    assert "Waits for room on the media folder's disk" in words(page(admin_client, run))
     Render.objects.update(due_at=timezone.now())
     render = renders.take("here")
     assert render is not None
