@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _ENVIRONMENT = {
     "ENVIRONMENT": "local",
     "PROVIDERS_MODE": "mock",
+    "RENDERER": "shotstack",
     "LLM_MODEL": "studio",
     "PORT": "8080",
     "MEDIA_STORE_URL": "",

@@ -38,8 +38,7 @@ def kept(extend: Callable[[], bool], lease_s: float) -> Iterator[None]:
 
 
 def patiently(extend: Callable[[], bool]) -> bool:
-    """What ``extend`` says; True while the database is away, for that does not end a lease: the next beat may come
-    in time."""
+    """What ``extend`` says; True while the database is away, which ends no lease: the next beat may come in time."""
     try:
         return extend()
     except Error as error:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-OWN = {"DB_URL", "REDIS_URL", "PROVIDERS_MODE", "MYLOWARE_DATA_DIR", "PORT"}
+OWN = {"DB_URL", "REDIS_URL", "PROVIDERS_MODE", "RENDERER", "MYLOWARE_DATA_DIR", "PORT"}
 """Of the tests' own servers."""
 PROGRAMS = {"postgres", "broker", "web", "worker", "beat", "flower"}
 

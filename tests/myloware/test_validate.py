@@ -87,6 +87,16 @@ def test_a_secret_that_no_header_can_carry_is_named(secret: str) -> None:
     assert weakness(secret) == "has blanks, a line break or letters that cannot be sent"
 
 
+def test_a_live_system_that_renders_itself_needs_no_key_of_the_renderer(settings: Settings) -> None:
+    change(settings, **LIVE | {"renderer": "local", "shotstack_api_key": SecretStr("")})
+    text, _ = said("env")
+    assert "films are rendered by our own workers (RENDERER=local): shotstack is not asked and needs no key" in text
+    assert "SHOTSTACK_API_KEY" not in text
+    assert check_secrets() == check_addresses() == []
+    change(settings, shotstack_webhook_secret=SecretStr(""))
+    assert [error.msg for error in check_secrets()] == ["SHOTSTACK_WEBHOOK_SECRET is missing."]
+
+
 @pytest.mark.parametrize(
     "url", ["http://api.kie.ai", "https://api.kie.ai.evil.test", "https://127.0.0.1", "https://api.kie.ai:8443"]
 )

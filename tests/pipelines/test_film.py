@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 # The tests' own servers are not the demo's.
-OWN = {"DB_URL", "REDIS_URL", "PROVIDERS_MODE", "MYLOWARE_DATA_DIR", "PORT"}
+OWN = {"DB_URL", "REDIS_URL", "PROVIDERS_MODE", "RENDERER", "MYLOWARE_DATA_DIR", "PORT"}
 BRIEF = "a moon that orders a cheeseburger"
 
 
