@@ -269,6 +269,8 @@ LOGGING = {
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
+        # Scanners try other names all day; each is answered with 400.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
     },
 }
 if CORE.sentry_dsn.get_secret_value():
