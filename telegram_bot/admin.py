@@ -11,6 +11,6 @@ from .models import TelegramUpdate
 
 @admin.register(TelegramUpdate)
 class TelegramUpdateAdmin(ReadOnly[TelegramUpdate]):
-    list_display = ("update_id", "chat_id", "text", "status", "created_at", "answered_at")
+    list_display = ("update_id", "chat_id", "text", "status", "error", "due_at", "answered_at")
     list_filter = ("status",)
     search_fields = ("text", "chat_id")

@@ -113,6 +113,75 @@ def test_python_telegram_bot_hears_what_goes_wrong(served: Served, monkeypatch: 
     asyncio.run(talk())
 
 
+# What third parties saw the service say, word for word.
+WORDS = [
+    ("sendMessage", {"chat_id": "nobody", "text": "x"}, 400, "Bad Request: chat not found"),
+    ("sendMessage", {"chat_id": 1, "text": " "}, 400, "Bad Request: message text is empty"),
+    ("sendMessage", {"chat_id": 1, "text": "x" * 4097}, 400, "Bad Request: message is too long"),
+    ("sendVideo", {"chat_id": 1, "video": "v", "caption": "x" * 1025}, 400, "Bad Request: message caption is too long"),
+    (
+        "sendMessage",
+        {"chat_id": 1, "text": "<b>x", "parse_mode": "HTML"},
+        400,
+        "Bad Request: can't parse entities: Can't find end tag corresponding to start tag \"b\"",
+    ),
+    (
+        "sendMessage",
+        {"chat_id": 1, "text": "x", "reply_markup": {"inline_keyboard": [[{"text": "x", "callback_data": "x" * 65}]]}},
+        400,
+        "Bad Request: BUTTON_DATA_INVALID",
+    ),
+    ("editMessageText", {"chat_id": 1, "message_id": 9, "text": "x"}, 400, "Bad Request: message to edit not found"),
+    (
+        "editMessageText",
+        {"chat_id": 1, "message_id": 1, "text": "Hello"},
+        400,
+        "Bad Request: message is not modified: specified new message content and reply markup are exactly the same "
+        "as a current content and reply markup of the message",
+    ),
+    (
+        "answerCallbackQuery",
+        {"callback_query_id": "1"},
+        400,
+        "Bad Request: query is too old and response timeout expired or query ID is invalid",
+    ),
+    (
+        "getUpdates",
+        {},
+        409,
+        "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first",
+    ),
+    ("sendNothing", {}, 404, "Not Found"),
+]
+
+
+def test_telegram_refuses_in_the_services_words(served: Served) -> None:
+    def call(method: str, fields: dict[str, Any]) -> httpx.Response:
+        return httpx.post(f"{served.url}/bot{TOKEN}/{method}", json=fields)
+
+    assert call("sendMessage", {"chat_id": 1, "text": "Hello"}).json()["result"]["message_id"] == 1
+    webhook = call("setWebhook", {"url": "http://127.0.0.1:9/hook"}).json()
+    assert webhook == {"ok": True, "result": True, "description": "Webhook was set"}
+    for method, fields, code, description in WORDS:
+        answer = call(method, fields)
+        assert (answer.status_code, answer.json()) == (
+            code,
+            {"ok": False, "error_code": code, "description": description},
+        )
+
+
+def test_an_edit_takes_away_the_buttons_that_it_does_not_repeat(served: Served) -> None:
+    async def talk() -> telegram.Message | bool:
+        async with bot(served) as ours:
+            button = telegram.InlineKeyboardMarkup([[telegram.InlineKeyboardButton("Approve", callback_data="a:1")]])
+            sent = await ours.send_message(1001, "Ideas", reply_markup=button)
+            return await ours.edit_message_text("Ideas", 1001, sent.message_id)
+
+    changed = asyncio.run(talk())
+    assert isinstance(changed, telegram.Message)
+    assert (changed.text, changed.reply_markup) == ("Ideas", None)
+
+
 # --- openai
 
 
