@@ -114,7 +114,7 @@ def test_python_telegram_bot_hears_what_goes_wrong(served: Served, monkeypatch: 
 
 
 # What third parties saw the service say, word for word.
-WORDS = [
+WORDS: list[tuple[str, dict[str, Any], int, str]] = [
     ("sendMessage", {"chat_id": "nobody", "text": "x"}, 400, "Bad Request: chat not found"),
     ("sendMessage", {"chat_id": 1, "text": " "}, 400, "Bad Request: message text is empty"),
     ("sendMessage", {"chat_id": 1, "text": "x" * 4097}, 400, "Bad Request: message is too long"),
