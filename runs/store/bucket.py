@@ -35,7 +35,7 @@ def _config(addressing_style: str | None) -> Config:
         read_timeout=20,
         # Whoever stores tries again anyway, every POLL_S.
         retries={"mode": "standard", "total_max_attempts": 2},
-        # The oldest end-to-end check, which every service makes: the request is signed with the SHA-256 of its body.
+        # The oldest end-to-end check, part of the protocol: the request is signed with the SHA-256 of its body.
         # Newer checksums, boto3's default, are refused by some: https://github.com/boto/boto3/issues/4392.
         s3={"payload_signing_enabled": True, "addressing_style": addressing_style},
         request_checksum_calculation="when_required",
