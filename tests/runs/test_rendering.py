@@ -66,6 +66,8 @@ class Studio:
             "MYLOWARE_DATA_DIR": str(self.data_dir),
             "RENDERER": "local",
             "RENDERS_AT_ONCE": "1",
+            # Or else a fast machine would have finished before anybody can look.
+            "RENDER_CORES": "1",
         }
         return subprocess.Popen(
             [sys.executable, "-m", "celery", "-q", "-A", "myloware.renderer", "worker", "-Q", renders.QUEUE],
@@ -201,7 +203,8 @@ def test_a_cancelled_run_ends_its_render_and_ffmpeg_with_it(studio: Studio, run:
 
 def test_a_worker_that_is_stopped_hands_its_film_back(studio: Studio) -> None:
     studio.has(1)
-    order(edit(stored(duration_s=10), **SLOW | {"length_s": 60}))
+    # Longer than the soft shutdown, whatever the machine; a still background would be rendered once for all pieces.
+    order(edit(stored(duration_s=120), length_s=120, size=(1080, 1920)))
     worker, at_work = studio.at_work(), studio.ffmpegs()
     worker.send_signal(signal.SIGQUIT)
     # Celery's soft shutdown waits for 5 s; `manage.py up` for 8.
