@@ -30,8 +30,6 @@ from telegram_bot.client import bot
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KEY_REFUSED = frozenset({401, 403})
-NO_CREDITS = 402
 # Of a new account; the check asks once. https://platform.openai.com/docs/guides/rate-limits
 OPENAI_RATE = "500 per minute"
 
@@ -181,7 +179,7 @@ def _provider(name: str) -> Iterator[Finding]:
     try:
         found = registry.adapter(name).checkup(_accounts(), registry.webhook_url(name))
     except MylowareError as error:
-        yield Finding(False, f"{what}: {_in_words(name, error, f'{registry.entry(name).field.upper()}_API_KEY')}")
+        yield Finding(False, f"{what}: {error.message}")
         return
     yield Finding(True, f"{what}: answers")
     yield from (Finding(None, f"{what}: {fact}") for fact in found.facts)
@@ -203,14 +201,6 @@ def _media_store() -> Finding:
     return Finding(True, f"media store ({where}): takes and gives files")
 
 
-def _in_words(name: str, error: MylowareError, variable: str) -> str:
-    """What went wrong, without the service's name before it; ``variable`` is where the key is set."""
-    status, told = error.detail.get("status"), error.message.removeprefix(name).lstrip(": ")
-    if status in KEY_REFUSED:
-        return f"The key is refused; check {variable}. ({told})"
-    return "No credits left; buy some." if status == NO_CREDITS else told
-
-
 def _accounts() -> list[Account]:
     """Where the projects publish; before there is a database, where their files say."""
     try:
@@ -229,7 +219,7 @@ def _telegram() -> Iterator[Finding]:
         yield Finding(True, f"telegram: the bot is @{bot().call('getMe').get('username')}")
         url = bot().call("getWebhookInfo").get("url")
     except MylowareError as error:
-        yield Finding(False, f"telegram: {_in_words('telegram', error, 'TELEGRAM_BOT_TOKEN')}")
+        yield Finding(False, f"telegram: {error.message}")
         return
     if url == wanted:
         yield Finding(True, f"telegram: messages come to {url}")
@@ -243,7 +233,7 @@ def _openai() -> Finding:
         with closing(_openai_client()) as client:
             client.get("/models")
     except MylowareError as error:
-        return Finding(False, f"openai: {_in_words('openai', error, 'OPENAI_API_KEY')}")
+        return Finding(False, f"openai: {error.message}")
     return Finding(True, "openai: answers")
 
 
@@ -253,5 +243,12 @@ def _openai_client() -> Client:
     place = httpx.URL(at)
     host = place.netloc.decode()
     key = {"Authorization": f"Bearer {settings.KNOWLEDGE.openai_api_key.get_secret_value()}"}
-    service = Service("openai", f"https://{host}{place.path}", key, frozenset({host}))
+    service = Service(
+        "openai",
+        f"https://{host}{place.path}",
+        key,
+        frozenset({host}),
+        title="OpenAI",
+        advice=dict.fromkeys((401, 403), "Check OPENAI_API_KEY."),
+    )
     return Client(service, registry.way_to(service, at, rate=OPENAI_RATE), Shared(), attempts=1)

@@ -30,12 +30,13 @@ class Breaker:
 
     name: str
     shared: Shared
+    title: str = ""
 
     def check(self) -> None:
         """Raises ``CircuitOpen`` unless a request may be sent now."""
         if self.shared.get(self._key("open")) or (self._failures() >= FAILURES and not self._first_to_try()):
             raise CircuitOpen(
-                f"{self.name} failed {FAILURES} times in a row; it is asked again within {OPEN_S} s.",
+                f"{self.title or self.name} failed {FAILURES} times in a row; it is asked again within {OPEN_S} s.",
                 provider=self.name,
             )
 

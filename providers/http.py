@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -67,7 +67,8 @@ class Service:
     """Where a service is, and how it is told who we are. ``hosts`` are all it may be reached at or send files from.
 
     ``status_of`` is the HTTP status that counts, and ``retry_after_of`` the seconds that a busy service asks us to
-    wait, for services that say it elsewhere.
+    wait, for services that say it elsewhere. ``title`` is what people call the service, and ``advice`` what they can
+    do, by the status with which it refuses.
     """
 
     name: str
@@ -76,6 +77,8 @@ class Service:
     hosts: frozenset[str]
     status_of: Callable[[httpx.Response], int] = lambda response: response.status_code
     retry_after_of: Callable[[httpx.Response], float | None] = retry_after_s
+    title: str = ""
+    advice: Mapping[int, str] = field(default_factory=dict)
 
     def owns(self, url: str) -> bool:
         """Whether a URL is plainly at one of its hosts: https, the usual port, no credentials."""
@@ -99,9 +102,10 @@ class Client:
         attempts: int = ATTEMPTS,
     ) -> None:
         self.service = service
+        self._title = service.title or service.name
         self._shared = shared
         self._attempts = attempts
-        self._breaker = Breaker(service.name, shared)
+        self._breaker = Breaker(service.name, shared, self._title)
         if not service.owns(service.base_url):
             raise Misconfigured(f"{service.name}: {service.base_url} is not one of its hosts; mend its base URL.")
         if not all(value.isascii() and value.isprintable() for value in service.headers.values()):
@@ -158,31 +162,33 @@ class Client:
 
     def _sent(self, method: str, path: str, *, safe: bool, **content: Any) -> httpx.Response:
         headers = {**self.service.headers, **content.pop("headers", {})}
-        name = self.service.name
+        name, title = self.service.name, self._title
         try:
             with self._http.stream(method, self.service.base_url + path, headers=headers, **content) as answer:
                 response = _whole(answer)
         except _NOT_SENT as error:
-            raise ProviderUnavailable(f"{name} cannot be reached ({type(error).__name__}).", provider=name) from error
+            raise ProviderUnavailable(f"{title} cannot be reached ({type(error).__name__}).", provider=name) from error
         except httpx.HTTPError as error:
             lost = ProviderUnavailable if safe else OutcomeUnknown
-            raise lost(f"{name} did not answer ({type(error).__name__}).", provider=name) from error
+            raise lost(f"{title} did not answer ({type(error).__name__}).", provider=name) from error
         self._check(response, safe=safe)
         return response
 
     def _check(self, response: httpx.Response, *, safe: bool) -> None:
-        status, name = self.service.status_of(response), self.service.name
+        status, title = self.service.status_of(response), self._title
         if status < 300:
             return
-        detail = {"provider": name, "status": status, "answer": self._without_key(response.text)[:EXCERPT]}
+        detail = {"provider": self.service.name, "status": status, "answer": self._without_key(response.text)[:EXCERPT]}
+        told = self._without_key(_quoted(response))
         if status == httpx.codes.TOO_MANY_REQUESTS:
             wait_s = self.service.retry_after_of(response)
             wait_s = None if wait_s is None else min(wait_s, MAX_RETRY_AFTER_S)
-            raise RateLimited(f"{name} takes no more requests now.", retry_after_s=wait_s, **detail)
+            raise RateLimited(f"{title} takes no more requests now{told}", retry_after_s=wait_s, **detail)
         if status >= 500:
             lost = ProviderUnavailable if safe else OutcomeUnknown
-            raise lost(f"{name} answered {status}.", **detail)
-        raise ProviderRefused(f"{name} refused: {status} {self._without_key(_reason(response))}", **detail)
+            raise lost(f"{title} answered {status}{told}", **detail)
+        advice = self.service.advice.get(status, "")
+        raise ProviderRefused(f"{title} refused ({status}){told} {advice}".rstrip(), **detail)
 
     def _without_key(self, text: str) -> str:
         """``text`` as we may keep it: services repeat keys that they refuse."""
@@ -194,33 +200,33 @@ class Client:
         """Fetches a result, an MP4 of up to 2 GB, to ``target``; only from the service's hosts."""
         if not self.service.owns(url):
             raise ProviderRefused(
-                f"{self.service.name} named a file that is not at an https address of its own.", url=url[:EXCERPT]
+                f"{self._title} named a file that is not at an https address of its own.", url=url[:EXCERPT]
             )
         draft = target.with_suffix(f".part{os.getpid()}")
         for attempt in self._tries():
             with attempt:
                 self._stream(url, draft)
         if not _is_mp4(draft):
-            raise ProviderRefused(f"{self.service.name}'s file is not an MP4, whatever it is called.")
+            raise ProviderRefused(f"{self._title}'s file is not an MP4, whatever it is called.")
         return draft.replace(target)
 
     def _stream(self, url: str, draft: Path) -> None:
-        name = self.service.name
+        title = self._title
         try:
             with self._http.stream("GET", url) as response, draft.open("wb") as file:
                 if response.status_code != httpx.codes.OK:
-                    raise _no_file(name, response.status_code)
+                    raise _no_file(title, response.status_code)
                 kind = response.headers.get("Content-Type", "nothing")[:EXCERPT]
                 if not kind.startswith("video/"):
-                    raise ProviderRefused(f"{name}'s file is {kind}, not a video.")
+                    raise ProviderRefused(f"{title}'s file is {kind}, not a video.")
                 for block in blocks(response, most_bytes=MAX_DOWNLOAD_BYTES, within_s=DOWNLOAD_S):
                     file.write(block)
         except Endless as error:
-            raise ProviderRefused(f"{name}'s file is larger than {MAX_DOWNLOAD_BYTES} bytes.") from error
+            raise ProviderRefused(f"{title}'s file is larger than {MAX_DOWNLOAD_BYTES} bytes.") from error
         except httpx.InvalidURL as error:
-            raise ProviderRefused(f"{name} named a file that has no proper address.") from error
+            raise ProviderRefused(f"{title} named a file that has no proper address.") from error
         except httpx.HTTPError as error:
-            raise ProviderUnavailable(f"{name}'s file did not arrive ({type(error).__name__}).") from error
+            raise ProviderUnavailable(f"{title}'s file did not arrive ({type(error).__name__}).") from error
 
 
 class Endless(httpx.ReadError):
@@ -258,16 +264,33 @@ def _is_mp4(file: Path) -> bool:
 def _reason(response: httpx.Response) -> str:
     """What the body says went wrong, in the spellings the vendors use; else an excerpt of it."""
     body = body_json(response.content)
+    if not body and response.text.lstrip().startswith("<"):
+        # A page is for browsers.
+        return ""
     # OpenAI tells it one step further in.
     body = body["error"] if isinstance(body.get("error"), dict) else body
     keys = ("msg", "message", "error", "detail", "description")
-    told = next((body[key] for key in keys if body.get(key)), response.text)
-    return str(told)[:EXCERPT]
+    told = next((str(body[key]) for key in keys if body.get(key)), response.text)
+    return ": ".join([told, *_particulars(body)])[:EXCERPT]
 
 
-def _no_file(name: str, status: int) -> ProviderError:
+def _particulars(body: dict[str, Any]) -> list[str]:
+    """What is wrong one by one: upload-post lists it as violations, Shotstack as details with their paths."""
+    response = body.get("response")
+    listed = body.get("violations") or (response.get("details") if isinstance(response, dict) else None)
+    rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+    return [" ".join(str(row[key]) for key in ("path", "message") if row.get(key)) for row in rows]
+
+
+def _quoted(response: httpx.Response) -> str:
+    """The reason as the end of a sentence that has begun."""
+    words = _reason(response).strip().removesuffix(".")
+    return f": {words}." if words else "."
+
+
+def _no_file(title: str, status: int) -> ProviderError:
     kind = ProviderUnavailable if status >= 500 or status == 429 else ProviderRefused
-    return kind(f"{name} answered {status} instead of the file.", status=status)
+    return kind(f"{title} answered {status} instead of the file.", status=status)
 
 
 def _wait_before_repeating(error: Exception) -> bool | float | timedelta:

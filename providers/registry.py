@@ -46,30 +46,36 @@ if TYPE_CHECKING:
 class Entry:
     """``field`` starts the names of the provider's settings; ``hosts`` are those of its API and its files.
 
-    ``simulator`` names its class: who talks to none loads none. ``rate``: the most POSTs it takes, in the words of
-    https://limits.readthedocs.io.
+    ``title`` is what people call it. ``simulator`` names its class: who talks to none loads none. ``rate``: the most
+    POSTs it takes, in the words of https://limits.readthedocs.io. ``advice``: what people can do, by the status with
+    which it refuses.
     """
 
+    title: str
     field: str
     simulator: str
     build: Callable[[Client, ProviderSettings], Adapter]
     headers: Callable[[str], dict[str, str]]
     hosts: frozenset[str]
     rate: str
+    advice: Mapping[int, str]
     status_of: Callable[[httpx.Response], int] = lambda response: response.status_code
 
 
 PROVIDERS: dict[str, Entry] = {
     "kieai": Entry(
+        title="kie.ai",
         field="kieai",
         simulator="providers.kieai.fake.KieaiSimulator",
         build=lambda client, s: KieaiAdapter(client, signing_secret=s.kieai_signing_secret.get_secret_value()),
         headers=lambda key: {"Authorization": f"Bearer {key}"},
         hosts=frozenset({"api.kie.ai", "tempfile.aiquickdraw.com", "file.aiquickdraw.com"}),
         rate="20 per 10 seconds",
+        advice={402: "Buy credits at kie.ai."},
         status_of=kieai.status_of,
     ),
     "shotstack": Entry(
+        title="Shotstack",
         field="shotstack",
         simulator="providers.shotstack.fake.ShotstackSimulator",
         build=lambda client, s: ShotstackAdapter(
@@ -88,8 +94,10 @@ PROVIDERS: dict[str, Entry] = {
         ),
         # Of the stage environment; production takes twice as many.
         rate="150 per minute",
+        advice={},
     ),
     "upload-post": Entry(
+        title="upload-post",
         field="upload_post",
         simulator="providers.uploadpost.fake.UploadPostSimulator",
         build=lambda client, s: UploadPostAdapter(
@@ -98,6 +106,10 @@ PROVIDERS: dict[str, Entry] = {
         headers=lambda key: {"Authorization": f"Apikey {key}"},
         hosts=frozenset({"api.upload-post.com"}),
         rate="60 per minute",
+        advice={
+            403: "Choose another plan there.",
+            404: "Make the profile in its dashboard, or name another in the project.",
+        },
     ),
 }
 
@@ -148,7 +160,16 @@ def service(name: str) -> Service:
     found = entry(name)
     # The stand-ins ask for a key as the services do, and take any.
     key = _setting(name, "api_key").get_secret_value() or ("" if mode(name) == "live" else "local-key")
-    return Service(name, base_url(name), found.headers(key), found.hosts, found.status_of)
+    check_key = f"Check {found.field.upper()}_API_KEY."
+    return Service(
+        name,
+        base_url(name),
+        found.headers(key),
+        found.hosts,
+        found.status_of,
+        found.title,
+        {401: check_key, 403: check_key, **found.advice},
+    )
 
 
 def way_to(service: Service, at: str, *, rate: str) -> httpx.BaseTransport:

@@ -45,6 +45,8 @@ def service(at: str) -> Service:
         frozenset({HOST}),
         status_of=_status,
         retry_after_of=_retry_after_s,
+        title="Telegram",
+        advice={401: "Check TELEGRAM_BOT_TOKEN."},
     )
 
 

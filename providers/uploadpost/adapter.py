@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 # Of the words for the state of an upload those that are final; any other means that it goes on.
 ENDED = frozenset({"completed", "failed"})
 NOT_FOUND = 404
+IN_DRAFTS = (
+    "it was put into the account's drafts; delete the draft before a retry, or publish it there and cancel the run"
+)
+# The service's codes, in words.
+REASONS = {
+    "profile_platform_mapping_invalid": "no account of it is connected to the profile; connect one in the dashboard of "
+    "upload-post"
+}
 # What an account allows changes when its owner changes it.
 FRESH_S = 300
 
@@ -39,16 +47,17 @@ class Row(Answer):
     url: str | None = None
     skipped: bool = False
     skip_reason: str | None = None
+    error_code: str | None = None
     fallback_to_inbox: bool = False
 
     @property
     def fault(self) -> str:
         """Why this is not a published post; empty when it is one."""
-        if self.fallback_to_inbox:
-            return f"{self.platform}: it was put into the account's drafts instead of being published"
-        if self.success and not self.skipped:
+        if self.success and not self.skipped and not self.fallback_to_inbox:
             return ""
-        return f"{self.platform}: {self.skip_reason or self.error or self.message or 'failed without a reason'}"
+        said = self.skip_reason or self.error_code or self.error or self.message or "nobody said why"
+        reason = IN_DRAFTS if self.fallback_to_inbox else REASONS.get(said, said)
+        return f"it is not public on {self.platform}: {reason}"
 
 
 class Upload(Answer):

@@ -167,12 +167,12 @@ def test_a_bucket_that_is_not_reached_is_said_in_words(settings: Settings, next_
 @pytest.mark.parametrize(
     ("simulator", "fault", "words"),
     [
-        ("kieai", "code_401", "The key is refused; check KIEAI_API_KEY"),
-        ("kieai", "code_402", "No credits left"),
-        ("upload-post", "bad_key", "The key is refused; check UPLOAD_POST_API_KEY"),
-        ("telegram", "bad_token", "The key is refused; check TELEGRAM_BOT_TOKEN. (refused: 401 Unauthorized)"),
-        ("openai", "bad_key", "The key is refused; check OPENAI_API_KEY"),
-        ("openai", "server_error", "MEND openai: answered 500."),
+        ("kieai", "code_401", "MEND kieai (local): kie.ai refused (401): Unauthorized"),
+        ("kieai", "code_402", "Buy credits at kie.ai."),
+        ("upload-post", "bad_key", "Check UPLOAD_POST_API_KEY."),
+        ("telegram", "bad_token", "MEND telegram: Telegram refused (401): Unauthorized. Check TELEGRAM_BOT_TOKEN."),
+        ("openai", "bad_key", "Check OPENAI_API_KEY."),
+        ("openai", "server_error", "MEND openai: OpenAI answered 500"),
     ],
 )
 @pytest.mark.usefixtures("beside")

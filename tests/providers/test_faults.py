@@ -330,8 +330,8 @@ def published(town: Town, tmp_path: Path, key: str = "p-1", privacy: str = "SELF
     ("fault", "words"),
     [
         ("mixed_success", "tiktok: quota exceeded"),
-        ("inbox", "drafts instead of being published"),
-        ("not_connected", "profile_platform_mapping_invalid"),
+        ("inbox", "it was put into the account's drafts"),
+        ("not_connected", "no account of it is connected to the profile"),
     ],
 )
 def test_what_is_not_public_is_not_published(town: Town, tmp_path: Path, fault: str, words: str) -> None:

@@ -255,7 +255,7 @@ def test_an_answer_that_drips_is_not_waited_for(site: Site, tmp_path: Path, monk
 def test_what_an_answer_says_of_its_letters_is_not_believed(site: Site, charset: str) -> None:
     site.body = b'{"message": "no\\u0000\\ud800"}'
     site.answers = [(422, {"Content-Type": f"application/json; charset={charset}"})]
-    with pytest.raises(ProviderRefused, match="refused: 422 no\ufffd\\?"):
+    with pytest.raises(ProviderRefused, match="refused (422): no\ufffd\\?"):
         site.client().get("/")
 
 
@@ -303,6 +303,33 @@ def test_a_refusal_is_neither_repeated_nor_counted(site: Site) -> None:
             site.client().get("/")
     assert len(site.asked) == 6
     assert site.client().get("/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"msg": "Invalid model", "code": 422}, "The site refused (422): Invalid model. Choose another."),
+        (
+            {"message": "Verification failed", "violations": [{"type": "hard_cap", "message": "15 of 15 posts"}]},
+            "The site refused (422): Verification failed: 15 of 15 posts. Choose another.",
+        ),
+        (
+            {"message": "Bad Request", "response": {"details": [{"path": "$.output", "message": "is required"}]}},
+            "The site refused (422): Bad Request: $.output is required. Choose another.",
+        ),
+        (["no"], 'The site refused (422): ["no"]. Choose another.'),
+        ("<html>nginx</html>", "The site refused (422). Choose another."),
+    ],
+)
+def test_a_refusal_says_who_why_and_what_to_do(body: Any, words: str) -> None:
+    content = body if isinstance(body, str) else json.dumps(body)
+    way = httpx.MockTransport(lambda _: httpx.Response(422, text=content))
+    service = Service(
+        "site", f"https://{HOST}", {}, frozenset({HOST}), title="The site", advice={422: "Choose another."}
+    )
+    with pytest.raises(ProviderRefused) as caught:
+        Client(service, way, Shared()).get("/")
+    assert caught.value.message == words
 
 
 def test_what_seldom_changes_is_asked_once(site: Site) -> None:
@@ -422,7 +449,7 @@ def test_a_service_that_repeats_a_key_is_not_quoted() -> None:
     way = httpx.MockTransport(lambda _: httpx.Response(401, json=told))
     with pytest.raises(ProviderRefused) as caught:
         Client(Service("site", f"https://{HOST}", {}, frozenset({HOST})), way, Shared()).get("/")
-    assert caught.value.message == "site refused: 401 Incorrect API key provided: [redacted]."
+    assert caught.value.message == "site refused (401): Incorrect API key provided: [redacted]."
     assert "0123456789abcdef" not in json.dumps(caught.value.detail)
 
 

@@ -169,7 +169,7 @@ def test_a_wait_that_was_in_vain_tells_what_was_heard_last(run: Run, settings: A
     assert sweeps.expired_waits(timezone.now() + timedelta(days=1)) == 1
     run.refresh_from_db()
     assert run.status == RunStatus.FAILED
-    assert run.reason.endswith("Last heard: kieai takes no more requests now.")
+    assert run.reason.endswith("Last heard: kie.ai takes no more requests now.")
 
 
 def published(run: Run) -> ProviderJob:

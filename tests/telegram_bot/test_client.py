@@ -55,7 +55,7 @@ def test_it_passes_on_how_long_to_wait_and_does_not_wait_itself(bot_api: BotApi)
 @pytest.mark.parametrize(
     ("answer", "error", "words"),
     [
-        (BLOCKED, ProviderRefused, "403 Forbidden: bot was blocked by the user"),
+        (BLOCKED, ProviderRefused, r"refused \(403\): Forbidden: bot was blocked by the user"),
         (BROKEN, ProviderUnavailable, "502"),
         (SILENCE, OutcomeUnknown, "did not answer"),
         ((200, {"what": "a page of a proxy"}), OutcomeUnknown, "cannot be read"),

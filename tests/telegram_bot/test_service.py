@@ -152,7 +152,7 @@ def test_who_blocked_the_bot_hears_nothing_and_the_run_stands_as_before(chat: Ch
     assert invite(str(scenes.gate(run).id), CHANNEL) == "failed"
     assert chat.left("blocked") == 0
     row = TelegramUpdate.objects.get()
-    assert (row.status, row.error) == ("failed", "telegram refused: 403 Forbidden: bot was blocked by the user")
+    assert (row.status, row.error) == ("failed", "Telegram refused (403): Forbidden: bot was blocked by the user.")
     assert tasks.reply(row.id) == "nothing to do"
     TelegramUpdate.objects.update(due_at=timezone.now() - timedelta(hours=1))
     assert tasks.sweep() == 0
@@ -211,7 +211,7 @@ def test_asking_for_updates_beside_a_webhook_is_refused_and_the_webhook_goes_on(
 ) -> None:
     bot().call("setWebhook", url=f"{live_server.url}/v1/telegram/webhook", secret_token=SECRET)
     for _ in range(6):
-        assert "409 Conflict: can't use getUpdates method while webhook is active" in refused("getUpdates")
+        assert "(409): Conflict: can't use getUpdates method while webhook is active" in refused("getUpdates")
     chat.say("/help")
     assert tasks.reply(TelegramUpdate.objects.get().id) == "answered"
     assert len(chat.seen) == 1
