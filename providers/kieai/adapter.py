@@ -40,8 +40,9 @@ LENGTHS_S = (4, 6, 8)
 RATIOS = frozenset({"16:9", "9:16"})
 
 # The codes in the envelope that mean something else than the HTTP status of that number (provider's error table):
-# 408 the model gave nothing; 455 maintenance; 501 the generation failed; 505 the feature is off.
-HTTP_STATUS = {408: 504, 455: 503, 501: 422, 505: 422}
+# 408 the model gave nothing; 455 maintenance, in which nothing is taken; 501 the generation failed; 505 the feature is
+# off.
+HTTP_STATUS = {408: 504, 455: 429, 501: 422, 505: 422}
 MADE = 200
 # No envelope, so nobody knows what became of the request.
 UNREADABLE = 502
