@@ -231,6 +231,7 @@ def _submitted(job: ProviderJob, external_id: str) -> None:
     taken = same_try.filter(status__in=before(JobStatus.SUBMITTED)).update(
         status=JobStatus.SUBMITTED,
         external_id=external_id,
+        error="",
         submitted_at=now,
         lease_until=None,
         poll_at=now + timedelta(seconds=settings.RUNS.poll_s),
@@ -292,8 +293,10 @@ def _refresh(job: ProviderJob) -> None:
         log.warning("a provider cannot tell", extra={"job": str(job.id), "reason": error.message})
         _look_again(job, error=error.message)
         return
-    if report is None or (report.state == State.ACCEPTED and not _make_do(job, report)):
+    if report is None:
         _look_again(job)
+    elif report.state == State.ACCEPTED and not _make_do(job, report):
+        _look_again(job, error="")
     elif report.state == State.FAILED:
         _failed(job, report)
     else:
@@ -352,16 +355,18 @@ def _unfound(job: ProviderJob) -> None:
         raise OutcomeUnknown("The answer to the order was lost and no callback came; it may have been billed.")
 
 
-def _look_again(job: ProviderJob, *, error: str = "") -> None:
+def _look_again(job: ProviderJob, *, error: str | None = None) -> None:
+    """Leaves the job for the next poll. ``error`` is why it could not be asked, "" when it could."""
     now = timezone.now()
     late = job.deadline and job.deadline < now and job.kind != "publish"
     # Our own renderer has a limit of its own, and what waits for it has its place in the line.
     if late and not renders.progress(job.reference):
-        reason = "the provider did not finish in time"
-        _finish(job, JobStatus.FAILED, error=f"{reason}: {error}" if error else reason, billed=True)
+        reason = "the provider did not finish in time."
+        _finish(job, JobStatus.FAILED, error=f"{reason} Last heard: {error}" if error else reason, billed=True)
         return
     poll_at = now + timedelta(seconds=settings.RUNS.poll_s)
-    _mine(job).filter(status__in=OPEN_JOB).update(lease_until=None, poll_at=poll_at, error=error or F("error"))
+    heard = F("error") if error is None else error
+    _mine(job).filter(status__in=OPEN_JOB).update(lease_until=None, poll_at=poll_at, error=heard)
 
 
 def _collect(job: ProviderJob, report: Report) -> None:

@@ -53,8 +53,7 @@ def estimate(job: ProviderJob) -> int:
 
 def cost_of(job: ProviderJob, microusd: int | None = None) -> Cost:
     """The cost of this try of an order: the estimate, unless it is known."""
-    what = f"clip {job.index + 1}" if job.kind == "clips" else job.kind
-    return Cost(job.key, job.step, what, job.provider, estimate(job) if microusd is None else microusd, job)
+    return Cost(job.key, job.step, job.what, job.provider, estimate(job) if microusd is None else microusd, job)
 
 
 def _cost_of_stage(step: Step, microusd: int) -> Cost:

@@ -46,11 +46,14 @@ log = logging.getLogger(__name__)
 
 # A step whose worker dies this often is what kills the worker.
 MAX_ATTEMPTS = 5
-LATE_JOB = "the provider did not finish in time; retry, or cancel the run"
+# Why a wait has ended before its orders: some are out, or none of those that are left was ever taken.
+LATE_JOB = "the provider did not finish in time; retry, or cancel the run."
 LATE = {
     "publish": "nobody knows whether the film was published; look at the account, then settle the publish job in the "
     "admin. A retry only goes on asking."
 }
+NOT_TAKEN_JOB = "the service took no order in time, so nothing more was made or billed; retry when it does."
+NOT_TAKEN = {"publish": "the service did not take the film in time, so it was not published; retry when it does."}
 # What a reviewer may change in a draft. The film and the account are decided by the run.
 EDITABLE = ("title", "caption", "tags")
 
@@ -239,7 +242,7 @@ def _settle(run: Run, step: Step, *, actor: str) -> bool:
         return False
     failed = [job for job in jobs if job.status != JobStatus.SUCCEEDED]
     if failed or not jobs:
-        _fail(run, step, "; ".join(f"{job}: {job.error}" for job in failed) or "nothing was ordered", actor=actor)
+        _fail(run, step, "; ".join(f"{job.what}: {job.error}" for job in failed) or "nothing was ordered", actor=actor)
         return True
     step.output = {"jobs": len(jobs)}
     _move_step(run, step, StepStatus.SUCCEEDED, reason="", actor=actor)
@@ -254,9 +257,17 @@ def expire(step_id: UUID | str, *, now: datetime) -> bool:
     if step.kind != "wait" or step.status != StepStatus.WAITING or step.deadline is None or step.deadline > now:
         return False
     if not _settle(run, step, actor="sweep"):
-        heard = {job.error for job in current_jobs(run, step.name) if job.status in OPEN_JOB and job.error}
-        _fail(run, step, " Last heard: ".join([LATE.get(step.name, LATE_JOB), *sorted(heard)[:1]]), actor="sweep")
+        _fail(run, step, _late(run, step.name), actor="sweep")
     return True
+
+
+def _late(run: Run, kind: str) -> str:
+    """Why a wait has ended, and what was heard of its orders last."""
+    missing = list(current_jobs(run, kind).filter(status__in=OPEN_JOB))
+    out = any(job.status != JobStatus.INTENT for job in missing)
+    words = LATE.get(kind, LATE_JOB) if out else NOT_TAKEN.get(kind, NOT_TAKEN_JOB)
+    heard = sorted({job.error for job in missing if job.error})
+    return " Last heard: ".join([words, *heard[:1]])
 
 
 def current_jobs(run: Run, kind: str) -> Any:

@@ -44,6 +44,17 @@ _RENDERING = {
     "generating": "Joining the pieces",
     "saving": "Saving the film",
 }
+# What becomes of an order that is held up, by its state.
+_OUTLOOKS = {
+    JobStatus.INTENT: "Nothing is ordered or billed meanwhile; it is tried again by itself.",
+    JobStatus.UNKNOWN: "It may have been taken all the same, so it is not sent again before that is known.",
+    JobStatus.SUBMITTED: "The order stands, and is asked about again by itself.",
+}
+_REMEDIES = {
+    "clips": "Retry orders what failed again; every finished clip is kept. For another prompt, fork from riley.",
+    "render": "Retry orders the same cut again; every clip is kept. For another cut, fork from alex.",
+    "publish": "Retry sends the film with the text that was approved.",
+}
 _ENDED = {RunStatus.CANCELLED: "Cancelled", RunStatus.REJECTED: "Rejected"}
 _VERDICTS = {Verdict.APPROVE: "approved", Verdict.REJECT: "rejected", Verdict.REVISE: "sent back"}
 
@@ -98,10 +109,11 @@ class Rendering:
 
 @dataclass(frozen=True)
 class Fault:
-    """What went wrong, and with what."""
+    """What went wrong, and with what. ``outlook``: what it costs, or what happens next."""
 
     what: str
     error: str
+    outlook: str = ""
 
 
 def with_standing(runs: QuerySet[Run]) -> QuerySet[Run]:
@@ -193,9 +205,11 @@ class Story:
         return f"Waiting for you: {title[:1].lower()}{title[1:]}"
 
     def _at_wait(self, step: Step) -> str:
-        jobs = self._ordered("clips") if step.name == "clips" else []
-        if not jobs:
-            return _UNDER_WAY.get(step.name, (f"Waiting for {step.name}", ""))[0]
+        jobs = self._ordered(step.name)
+        if step.name != "clips" or not jobs:
+            put_off = any(job.error and job.status == JobStatus.INTENT for job in jobs)
+            way = f"Waiting for the {_WAITS[step.name][1].lower()}"
+            return way if put_off else _UNDER_WAY[step.name][0]
         ready = sum(job.status == JobStatus.SUCCEEDED for job in jobs)
         return f"{ready} of {len(jobs)} clips are ready"
 
@@ -352,8 +366,36 @@ class Story:
             return []
         failed = [job for job in self._ordered(step.name) if job.status == JobStatus.FAILED]
         if step.kind == "wait" and failed:
-            return [Fault(_job_name(job), job.error) for job in failed]
-        return [Fault(_name(step), step.error or self.run.reason)]
+            return [_fault(job, self._bill(job)) for job in failed]
+        return [Fault(_name(step), sentence(step.error or self.run.reason))]
+
+    @property
+    def remedy(self) -> str:
+        """What a retry would do about :attr:`faults`, and what else can be done."""
+        step = self.standing
+        if step is None or step.kind != "wait":
+            return "Retry sends only this to work again; everything that is finished is kept."
+        out = step.name == "publish" and any(job.status in IN_FLIGHT_JOB for job in self._ordered("publish"))
+        return "Retry sends nothing a second time; it goes on asking." if out else _REMEDIES[step.name]
+
+    @cached_property
+    def delays(self) -> list[Fault]:
+        """What holds up the wait at which the run stands, and needs nobody yet."""
+        step = self.standing
+        if step is None or not self._stands_at("wait", StepStatus.WAITING):
+            return []
+        late = [job for job in self._ordered(step.name) if job.error and job.status in _OUTLOOKS]
+        until = f" Nothing needs to be done until {step.deadline:%H:%M} UTC." if step.deadline else ""
+        return [_fault(job, f"{_OUTLOOKS[JobStatus(job.status)]}{until}") for job in late]
+
+    def _bill(self, job: ProviderJob) -> str:
+        """What a failed order costs, and what another would; empty when both are free."""
+        spend = next((each for each in self.run.spends.all() if each.key == job.key), None)
+        if spend is None or not spend.reserved_microusd:
+            return ""
+        billed = f"{dollars(spend.microusd)} counts as spent, because it may have been billed."
+        again = f"Another order is about {dollars(spend.reserved_microusd)}."
+        return f"{billed if spend.microusd else 'Nothing was billed.'} {again}"
 
     @property
     def film_length(self) -> str:
@@ -419,8 +461,13 @@ def _name(step: Step) -> str:
     return _WAITS[step.name][0] if step.name in _WAITS else step.name.capitalize()
 
 
-def _job_name(job: ProviderJob) -> str:
-    return f"Clip {job.index + 1}" if job.kind == "clips" else job.kind.capitalize()
+def _fault(job: ProviderJob, outlook: str) -> Fault:
+    return Fault(job.what.capitalize(), sentence(job.error), outlook)
+
+
+def sentence(words: str) -> str:
+    """The words with a capital at their beginning and a full stop at their end."""
+    return f"{words[:1].upper()}{words[1:]}".removesuffix(".") + "." if words else ""
 
 
 def _shot_state(idea: dict[str, Any], job: ProviderJob | None, clip: Artifact | None) -> tuple[str, str]:

@@ -97,6 +97,11 @@ class ProviderJob(models.Model):
         return f"{self.provider} {self.kind} {self.index}"
 
     @property
+    def what(self) -> str:
+        """What people call it: ``clip 3``, ``render`` or ``publish``."""
+        return f"clip {self.index + 1}" if self.kind == "clips" else self.kind
+
+    @property
     def key(self) -> str:
         """Our name for this order: the same however often it is placed, another for a fresh try."""
         return f"{self.kind}-{self.id}-{self.retries}"

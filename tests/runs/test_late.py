@@ -151,6 +151,7 @@ def test_orders_that_nobody_takes_are_put_off_and_hold_no_money(run: Run, settin
     assert jobs.stranded(soon) == []
     settings.PROVIDERS = real
     jobs.carry_on(run.id, "clips")
+    assert [job.error for job in run.jobs.all()] == ["", ""]
     ask_all(run)
     assert [job.status for job in run.jobs.all()] == [JobStatus.SUCCEEDED] * 2
     assert [spend.status for spend in Spend.objects.filter(job__isnull=False)] == ["settled"] * 2

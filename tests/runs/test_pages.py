@@ -122,7 +122,7 @@ def test_a_failed_run_says_why_and_is_retried_from_the_page(admin_client: Client
     approve(run)
     services.fail(stage(run, "iggy"), "the model answered <nothing>")
     html = page(admin_client, run)
-    assert "the model answered &lt;nothing&gt;" in html
+    assert "The model answered &lt;nothing&gt;." in html
     assert "Stopped at Iggy." in words(html)
     assert admin_client.post(f"/runs/{run.id}/retry/").status_code == 302
     run.refresh_from_db()
