@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from myloware.kernel.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 FOR_EVER = -1
@@ -28,7 +30,6 @@ class Dial:
         self._file = file
         self._known = known
         self._time_scale = time_scale
-        self._lock = threading.Lock()
         if configured and not file.exists():
             self.turn(_parsed(configured))
 
@@ -43,7 +44,7 @@ class Dial:
         Raises ``InvalidInput`` with the known names for one that is not.
         """
         self._check(faults)
-        with self._lock:
+        with self._alone():
             state = self._read()
             for name, wanted in faults.items():
                 state.setdefault("faults", {}).setdefault(name, {}).update(wanted)
@@ -53,18 +54,34 @@ class Dial:
 
     def reset(self) -> None:
         """Everything right again, at the configured pace."""
-        with self._lock:
+        with self._alone():
             self._write({})
 
     def takes(self, simulator: str, fault: str) -> bool:
         """Whether this is a time at which it goes wrong; counts down."""
-        with self._lock:
-            state = self._read()
-            left = state.get("faults", {}).get(simulator, {}).get(fault, 0)
+        left = self._left(simulator, fault)
+        return self._count(simulator, fault) if left > 0 else bool(left)
+
+    def _left(self, simulator: str, fault: str) -> int:
+        return int(self._read().get("faults", {}).get(simulator, {}).get(fault, 0))
+
+    def _count(self, simulator: str, fault: str) -> bool:
+        """Takes one of the times that are left; False when others were faster."""
+        with self._alone():
+            left = self._left(simulator, fault)
             if left > 0:
+                state = self._read()
                 state["faults"][simulator][fault] = left - 1
                 self._write(state)
         return bool(left)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keeps others from the file, in whichever thread or process, while it is read, changed and written."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        with self._file.with_suffix(".lock").open("w") as guard:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            yield
 
     def shown(self) -> dict[str, Any]:
         """The dial's position, and all that can be set."""
@@ -88,7 +105,6 @@ class Dial:
         return found
 
     def _write(self, state: dict[str, Any]) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
         draft = self._file.with_suffix(f".{threading.get_ident()}")
         draft.write_text(json.dumps(state))
         draft.replace(self._file)

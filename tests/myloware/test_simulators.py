@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import telegram
 import upload_post
 
 from providers import registry
+from providers.dial import Dial
 from tests.providers.media.media_files import make_clip
 
 from .conftest import TOKEN
@@ -238,6 +240,15 @@ def test_the_dial_shows_and_takes_what_it_knows(served: Served) -> None:
     turned = httpx.put(f"{served.url}/dial", json={"faults": {"kieai": {"no_callback": 2}}, "time_scale": 0.5}).json()
     assert (turned["time_scale"], turned["faults"]) == (0.5, {"kieai": {"no_callback": 2}})
     assert httpx.delete(f"{served.url}/dial").json()["faults"] == {}
+
+
+def test_a_fault_counts_down_once_however_many_read_the_dial(tmp_path: Path) -> None:
+    known = {"kieai": {"no_callback": ""}}
+    dials = [Dial(tmp_path / "dial.json", known) for _ in range(4)]
+    dials[0].turn({"kieai": {"no_callback": 40}})
+    with ThreadPoolExecutor(len(dials)) as pool:
+        taken = pool.map(lambda number: dials[number % 4].takes("kieai", "no_callback"), range(100))
+    assert sum(taken) == 40
 
 
 def test_faults_can_be_configured(tmp_path: Path, settings: Any) -> None:
