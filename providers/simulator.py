@@ -162,7 +162,8 @@ class Simulator(Handlers):
         calls = [] if self.goes_wrong("no_callback") else self.callbacks(job)
         copies = 3 if calls and self.goes_wrong("duplicate_callback") else 1
         heard = [self.deliver(call) for call in calls for _ in range(copies)]
-        self.save(job | {"told": True, "heard": all(heard)})
+        # Whoever asked meanwhile may have changed the record.
+        self.save((self.load(job["id"]) or job) | {"told": True, "heard": all(heard)})
 
     def deliver(self, call: Call) -> bool:
         """Sends a callback until it is heard, on the service's schedule; False when it gave up."""

@@ -21,7 +21,7 @@ SIZES = {"9:16": (720, 1280), "16:9": (1280, 720)}
 TINY = 8
 # Longer than the overlaps of a cut take from it on both sides.
 TINY_S = 2
-FPS = 24
+FPS, TINY_FPS = 24, 8
 FILES = "tempfile.aiquickdraw.com"
 BALANCE = 100_000
 
@@ -141,7 +141,8 @@ class KieaiSimulator(Simulator):
         return envelope(200, "success", {"resultUrl": _url(f"{job['id']}_1080p")})
 
     def credit(self, request: httpx.Request) -> httpx.Response:
-        spent = sum(CREDITS[job["request"].get("model", "veo3_fast")] for job in self.jobs())
+        billed = [job for job in self.jobs() if job["state"] != "failed"]
+        spent = sum(CREDITS[job["request"].get("model", "veo3_fast")] for job in billed)
         return envelope(200, "success", BALANCE - spent)
 
     def work(self, job: JSON) -> JSON:
@@ -157,7 +158,7 @@ class KieaiSimulator(Simulator):
             width_px=width_px // scale // 2 * 2,
             height_px=height_px // scale // 2 * 2,
             duration_s=TINY_S if self.world.tiny else float(order.get("duration", 8)),
-            fps=FPS,
+            fps=TINY_FPS if self.world.tiny else FPS,
             seed=int(order.get("seeds", 0)),
         )
         return {}

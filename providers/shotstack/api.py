@@ -65,8 +65,7 @@ class EditApi(Handlers):
         """201 with the render's id, or 400 with what is wrong with the Edit."""
         wrong = faults(edit)
         if wrong:
-            details = {"error": "ValidationError", "details": wrong[:10]}
-            return httpx.Response(400, json={"success": False, "message": "Bad Request", "response": details})
+            return refused(wrong)
         filled = {key: value for key, value in merged(edit).items() if key != "merge"}
         job = self._renders.queue(filled, version)
         return ok(201, "Created", {"message": "Render Successfully Queued", "id": shown(job)})
@@ -118,6 +117,11 @@ def render_event(job: JSON) -> JSON:
 
 def ok(status: int, message: str, response: JSON) -> httpx.Response:
     return httpx.Response(status, json={"success": True, "message": message, "response": response})
+
+
+def refused(wrong: list[JSON]) -> httpx.Response:
+    details = {"error": "ValidationError", "details": wrong[:10]}
+    return httpx.Response(400, json={"success": False, "message": "Bad Request", "response": details})
 
 
 def unknown() -> httpx.Response:

@@ -17,7 +17,7 @@ from providers.callbacks import body_json
 from providers.handlers import on_disk
 from providers.simulator import JSON, Call, Simulator
 
-from .api import CDN, EDIT, OUTPUT, OWNER, EditApi, ok, render_event, shown, stamp, unknown
+from .api import CDN, EDIT, OUTPUT, OWNER, EditApi, ok, refused, render_event, shown, stamp, unknown
 from .schema import sources
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ TINY_PX = 160
 # What a render goes through. A fast machine is in none of them long enough to be seen, unless the dial says so.
 STAGES = ("queued", "fetching", "preprocessing", "rendering", "generating", "saving")
 KEPT_S = 24 * 3600
+NOT_ALLOWED = {"message": '"quality" is not allowed', "path": "$.output.quality"}
 UNAVAILABLE = "Error: the asset could not be downloaded."
 
 
@@ -45,6 +46,7 @@ class ShotstackSimulator(Simulator):
         "slow": "one render shows each of its stages, one a question",
         "fails": "the render fails with a reason",
         "serve_first": "the event of the hosted file comes before that of the render",
+        "unknown_property": "400: a property is refused that the published schema still knows",
         "rate_limited": "429 with Retry-After",
         "server_error": "500",
         "expired": "the file of the render is gone, as after 24 hours; its copy is there",
@@ -78,6 +80,8 @@ class ShotstackSimulator(Simulator):
             return httpx.Response(429, json=error, headers={"Retry-After": "1"})
         if self.goes_wrong("server_error"):
             return httpx.Response(500, json={"success": False, "message": "Internal Server Error"})
+        if _is_order(request) and self.goes_wrong("unknown_property"):
+            return refused([NOT_ALLOWED])
         return super().handle(request)
 
     # --- Renders
@@ -210,6 +214,10 @@ class ShotstackSimulator(Simulator):
 
 class RenderFailed(Exception):
     """The outcome of a render that the dial lets fail."""
+
+
+def _is_order(request: httpx.Request) -> bool:
+    return request.method == "POST" and request.url.path.endswith("/render")
 
 
 def _serve_event(job: JSON) -> JSON:

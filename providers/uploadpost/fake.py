@@ -49,7 +49,8 @@ class UploadPostSimulator(Simulator):
         "plan": "403: the plan does not include TikTok",
         "server_error": "500",
         "hard_cap": "429: the account has had its posts of 24 hours",
-        "background": "a synchronous upload takes longer than 59 s",
+        "synchronous": "the upload is done before it is answered, whatever was asked for",
+        "background": "a synchronous upload takes longer than 59 s and goes on in the background",
         "mixed_success": "the last platform of an upload fails",
         "inbox": "TikTok puts the film into the drafts",
         "not_connected": "the account is skipped, because it is not connected",
@@ -109,12 +110,13 @@ class UploadPostSimulator(Simulator):
             return httpx.Response(403, json={"success": False, "message": "TikTok is not part of your plan"})
         if self.goes_wrong("hard_cap"):
             cap = {"platform": fields["platform[]"][0].decode(), "type": "hard_cap", "used_last_24h": 15, "cap": 15}
-            failed = {"success": False, "message": "Post verification failed", "violations": [cap]}
+            full = cap | {"message": f"{cap['platform']} has had its 15 posts of 24 hours"}
+            failed = {"success": False, "message": "Post verification failed", "violations": [full]}
             return httpx.Response(429, json=failed)
         return None
 
     def _answer(self, job: JSON, platforms: list[str]) -> httpx.Response:
-        if job["sync"] and job["state"] in ENDED and not self.goes_wrong("background"):
+        if job["sync"] and job["state"] in ENDED:
             results = {row.pop("platform"): row for row in self._rows(job)}
             success = any(row["success"] for row in results.values())
             return httpx.Response(
@@ -149,7 +151,8 @@ class UploadPostSimulator(Simulator):
         key = request.headers.get("Idempotency-Key", "")
         if key:
             self._key_file(key).write_text(wanted)
-        sync = texts.get("async_upload", ["false"])[0] != "true"
+        wants_sync = texts.get("async_upload", ["false"])[0] != "true" or self.goes_wrong("synchronous")
+        sync = wants_sync and not self.goes_wrong("background")
         last = texts["platform[]"][-1]
         spoilt = next((fault for fault in ("mixed_success", "inbox", "not_connected") if self.goes_wrong(fault)), "")
         # The callback goes to the account's webhook, which is ours: the service knows no callback per upload.
@@ -226,7 +229,7 @@ class UploadPostSimulator(Simulator):
                 "media_type": "video",
                 "upload_timestamp": _stamp(job["created"]),
                 "success": self._row(job, platform)["success"] and job["state"] == "done",
-                "post_url": job.get("url"),
+                "post_url": None if platform in job["spoilt"] else job.get("url"),
                 "post_title": job["fields"].get("title", [""])[0],
                 "is_async": True,
                 "request_id": job["id"],
@@ -314,17 +317,22 @@ class UploadPostSimulator(Simulator):
     # --- Pages
 
     def gallery(self, request: httpx.Request) -> httpx.Response:
-        return _html(gallery_page([job for job in self.jobs() if job["state"] == "done"][::-1]))
+        return _html(gallery_page([job for job in self.jobs() if _is_public(job)][::-1]))
 
     def film(self, request: httpx.Request, job_id: str) -> httpx.Response:
         job = self.load(job_id)
-        return _html(film_page(job)) if job else httpx.Response(404, text="There is no such film.")
+        return _html(film_page(job)) if job and _is_public(job) else httpx.Response(404, text="There is no such film.")
 
     def picture(self, request: httpx.Request, job_id: str) -> httpx.Response:
         file = self.path(f"{job_id}.jpg")
         if not file.is_file():
             return httpx.Response(404, text="There is no such picture.")
         return httpx.Response(200, content=file.read_bytes(), headers={"Content-Type": "image/jpeg"})
+
+
+def _is_public(job: JSON) -> bool:
+    """Whether somebody can see it; what is spoilt on one of several platforms is out on the others."""
+    return job["state"] == "done" and len(job["spoilt"]) < len(job["fields"]["platform[]"])
 
 
 def _html(page: str) -> httpx.Response:
