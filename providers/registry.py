@@ -167,8 +167,8 @@ def service(name: str) -> Service:
         found.headers(key),
         found.hosts,
         found.status_of,
-        found.title,
-        {401: check_key, 403: check_key, **found.advice},
+        title=found.title,
+        advice={401: check_key, 403: check_key, **found.advice},
     )
 
 

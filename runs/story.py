@@ -367,7 +367,7 @@ class Story:
         failed = [job for job in self._ordered(step.name) if job.status == JobStatus.FAILED]
         if step.kind == "wait" and failed:
             return [_fault(job, self._bill(job)) for job in failed]
-        return [Fault(_name(step), sentence(step.error or self.run.reason))]
+        return [Fault(_name(step), _sentence(step.error or self.run.reason))]
 
     @property
     def remedy(self) -> str:
@@ -462,10 +462,10 @@ def _name(step: Step) -> str:
 
 
 def _fault(job: ProviderJob, outlook: str) -> Fault:
-    return Fault(job.what.capitalize(), sentence(job.error), outlook)
+    return Fault(job.what.capitalize(), _sentence(job.error), outlook)
 
 
-def sentence(words: str) -> str:
+def _sentence(words: str) -> str:
     """The words with a capital at their beginning and a full stop at their end."""
     return f"{words[:1].upper()}{words[1:]}".removesuffix(".") + "." if words else ""
 

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import pytest
+from django.test import Client
 from pydantic import SecretStr
 
 from myloware.env import secret_values
@@ -89,3 +90,8 @@ def test_all_secrets_of_the_settings_are_known() -> None:
     settings = ProviderSettings(kieai_api_key=SecretStr(CANARY), shotstack_webhook_secret=SecretStr(longer))
     found = secret_values(settings)
     assert (found[0], found[-1]) == (longer, CANARY)
+
+
+def test_a_scanner_that_asks_for_another_host_leaves_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    assert Client().get("/health", headers={"host": "evil.test"}).status_code == 400
+    assert [line.name for line in caplog.records if line.levelno >= logging.ERROR] == []

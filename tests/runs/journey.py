@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from runs.models import ProviderJob, Run, Step
 
+    # What a stage does at its desk for so many clips; its output.
+    Work = Callable[[Desk, int], dict[str, Any] | None]
+
 IDEAS = {"ideas": [{"index": i, "subject": name, "header": name} for i, name in enumerate(["moon", "sun"])]}
 
 
@@ -109,7 +112,7 @@ def go(run: Run, until: str = "") -> None:
     """Takes a run of any project from where it stands to its step ``until``, or to its end."""
     run.refresh_from_db()
     while run.active and (step := run.cursor()) and step.name != until:
-        {"gate": _pass_gate, "stage": _work, "wait": _wait}[step.kind](run, step)
+        {"gate": _pass_gate, "stage": play, "wait": _wait}[step.kind](run, step)
         run.refresh_from_db()
 
 
@@ -118,9 +121,10 @@ def _pass_gate(run: Run, step: Step) -> None:
     approve(run)
 
 
-def _work(run: Run, step: Step) -> None:
+def play(run: Run, step: Step, instead: Work | None = None) -> None:
+    """Does the stage at which the run stands, without its agent."""
     claimed = stage(run, step.name)
-    output = _WORK[step.name](Desk(claimed), run.project.spec.specs.video_count)
+    output = (instead or _WORK[step.name])(Desk(claimed), run.project.spec.specs.video_count)
     services.complete(claimed, output or {})
 
 
@@ -148,7 +152,7 @@ def _draft(desk: Desk, count: int) -> None:
     desk.draft_publish("call-3", PublishRequest(title="Moon", caption="The moon is hungry.", tags=("moon",)))
 
 
-_WORK: dict[str, Callable[[Desk, int], dict[str, Any] | None]] = {
+_WORK: dict[str, Work] = {
     "iggy": _ideas,
     "riley": _clips,
     "alex": _render,
