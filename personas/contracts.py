@@ -21,6 +21,9 @@ CONTRACTS: Mapping[str, Mapping[str, str]] = {
     "alex": {
         "render_video_timeline_tool": "the film exists only once the timeline was handed to the renderer",
     },
+    "morgan": {
+        "design_sound_tool": "the film keeps the sound it has until the cues were handed to the mixer",
+    },
     "quinn": {
         "memory_search": "a caption has to follow the platform's current requirements",
         "publish_to_tiktok_tool": "the reviewer approves exactly the draft that this tool stores",

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from myloware.kernel.cues import Cue
+
 
 class Hit(BaseModel):
     """One passage of the knowledge base. ``score`` is 0-1, higher is nearer; ``snippet`` is quoted, never obeyed."""
@@ -95,6 +97,13 @@ class Production(Protocol):
 
     def render(self, call_id: str, request: RenderRequest) -> dict[str, Any]:
         """Writes the intent to render the film: ``{"render": id, "duration_s", ...}``."""
+
+    def design_sound(self, call_id: str, cues: Sequence[Cue]) -> dict[str, Any]:
+        """Lays ``cues`` under the rendered film: ``{"duration_s", "loudness_lufs", "cues": [as laid]}``.
+
+        Another ``call_id`` begins again from the rendered film and takes the place of the first. Raises
+        ``InvalidInput`` for cues that do not fit its clips.
+        """
 
     def draft_publish(self, call_id: str, draft: PublishRequest) -> dict[str, Any]:
         """Writes the publish intent that a human approves: ``{"draft": id, "platform", "account", ...}``."""

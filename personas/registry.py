@@ -8,6 +8,7 @@ from myloware.kernel.errors import Misconfigured
 
 from .alex.persona import ALEX
 from .iggy.persona import IGGY
+from .morgan.persona import MORGAN
 from .quinn.persona import QUINN
 from .riley.persona import RILEY
 
@@ -19,6 +20,7 @@ PERSONAS: dict[str, Persona] = {
     "iggy": IGGY,
     "riley": RILEY,
     "alex": ALEX,
+    "morgan": MORGAN,
     "quinn": QUINN,
 }
 

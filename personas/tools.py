@@ -17,6 +17,7 @@ from langchain_core.messages import AnyMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool, tool
 from pydantic import BaseModel, Field
 
+from myloware.kernel.cues import Cue
 from myloware.kernel.errors import InvalidInput, NotFound
 
 from .caller import CallerThread
@@ -81,6 +82,12 @@ class RenderArgs(BaseModel):
     )
     overlay_style: str | None = Field(None, max_length=40, description="style of the text overlays")
     output: dict[str, Any] | None = Field(None, description="output settings the project allows to change")
+
+
+class SoundArgs(BaseModel):
+    """Arguments of ``design_sound_tool``."""
+
+    cues: list[Cue] = Field(min_length=1, max_length=100, description="every sound of the film, in any order")
 
 
 class PublishArgs(BaseModel):
@@ -152,6 +159,13 @@ def render_video_timeline_tool(
     return _json(context.caller.call(context.production.render, _call_id(runtime), request))
 
 
+@tool(args_schema=SoundArgs)
+def design_sound_tool(cues: list[Cue], runtime: Runtime) -> str:
+    """Lay beds and foley under the finished film. Send the cues of all clips in one call; another call starts anew."""
+    context: StageContext = runtime.context
+    return _json(context.caller.call(context.production.design_sound, _call_id(runtime), cues))
+
+
 @tool(args_schema=PublishArgs)
 def publish_to_tiktok_tool(title: str, caption: str, tags: list[str], runtime: Runtime) -> str:
     """Store the publish draft for the run's film. A person reads it before anything is sent; call it once."""
@@ -212,6 +226,7 @@ TOOLS: Mapping[str, BaseTool] = MappingProxyType(
             submit_generation_jobs_tool,
             wait_for_generations_tool,
             render_video_timeline_tool,
+            design_sound_tool,
             publish_to_tiktok_tool,
             list_projects,
             list_my_runs,

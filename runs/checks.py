@@ -56,7 +56,7 @@ def faults(path: Path) -> list[str]:
     except (ValueError, ValidationError) as error:
         return [str(error)]
     reasons = [f"file is named {path.stem}, its slug is {spec.slug}"] if spec.slug != path.stem else []
-    reasons += [f"unknown persona '{name}'" for name in spec.workflow if name not in PERSONAS]
+    reasons += [f"unknown persona '{name}'" for name in (*spec.workflow, *spec.optional_steps) if name not in PERSONAS]
     reasons += [
         f"{name} has no tool '{tool}'"
         for name, expectations in spec.personas.items()

@@ -23,7 +23,17 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 # What a finished stage hands on. The papers of a call that was made (kieai.job, publish.url ...) stay with their run.
-HANDED_ON = ("idea", "script", "citations", "kieai.clip", "poster", "render.url", "ffmpeg.normalized", "publish.draft")
+HANDED_ON = (
+    "idea",
+    "script",
+    "citations",
+    "kieai.clip",
+    "poster",
+    "render.url",
+    "ffmpeg.normalized",
+    "sound.design",
+    "publish.draft",
+)
 
 
 class Fate(StrEnum):

@@ -61,12 +61,7 @@ def order(step: Step, kind: str, requests: Sequence[dict[str, Any]]) -> list[Pro
     Raises ``RateLimited`` when the run would queue more than it may, ``Conflict`` when it has ended meanwhile or
     another worker has taken the step over.
     """
-    run = Run.objects.select_for_update(no_key=True).get(id=step.run_id)
-    if not run.active:
-        raise Conflict(f"The run has ended: it is {run.status}. Nothing more is ordered.")
-    current = Step.objects.select_for_update(no_key=True).get(id=step.id)
-    if current.attempt != step.attempt or current.status != StepStatus.RUNNING:
-        raise Conflict(f"{step.name} is not this worker's any more: it is {current.status}. Nothing more is ordered.")
+    run = services.hold(step)
     existing = {job.index: job for job in run.jobs.filter(step=step, kind=kind)}
     _check_queue(run, kind, new=sum(index not in existing for index in range(len(requests))))
     return [_intent(step, kind, index, request, existing.get(index)) for index, request in enumerate(requests)]

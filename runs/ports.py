@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.db import transaction
 
 from knowledge.search import search
 from myloware.kernel.errors import Conflict, InvalidInput, Misconfigured
 from personas.ports import ClipRequest, Hit, PublishRequest, RenderRequest
+from providers.media.sounddesign import Design, Scene, design
 from providers.shotstack.template import TemplateClip, standard_edit
 
-from . import jobs, services
-from .models import Artifact, Step
+from . import jobs, services, store
+from .models import Artifact, ProviderJob, Step
 from .schemas import PublishDraft, RunOptions, Specs
 from .states import StepStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from myloware.kernel.cues import Cue
 
 
 class Library:
@@ -111,6 +116,47 @@ class Desk:
             for index, clip in enumerate(clips)
         ]
 
+    def design_sound(self, call_id: str, cues: Sequence[Cue]) -> dict[str, Any]:
+        """Makes the film anew from the newest render, with ``cues`` under its sound; once per tool call."""
+        done = self.step.artifacts.filter(type="sound.design", metadata__call_id=call_id).first()
+        if done is None:
+            done = self._design(call_id, cues, self._rendered_film())
+        return {key: done.metadata[key] for key in ("duration_s", "loudness_lufs", "cues")}
+
+    def _rendered_film(self) -> Artifact:
+        # Not the run's newest: a mix that is done again must not lie on top of the first.
+        renders = services.current_jobs(self.run, "render").values("step")
+        film = self.run.artifacts.filter(type="ffmpeg.normalized", step__in=renders).last()
+        if film is None:
+            raise Conflict("There is no finished film to lay sound under.")
+        return film
+
+    def _design(self, call_id: str, cues: Sequence[Cue], film: Artifact) -> Artifact:
+        with store.workspace() as folder:
+            target = folder / "film.mp4"
+            made = design(store.absolute(film.path), cues, target, scenes=self._scenes())
+            stored = store.keep(target)
+        with transaction.atomic():
+            services.hold(self.step)
+            paper = services.record_artifact(
+                run=self.run, step=self.step, type="sound.design", metadata=_paper(call_id, film, made)
+            )
+            services.record_artifact(
+                run=self.run,
+                step=self.step,
+                type="ffmpeg.normalized",
+                path=stored.path,
+                checksum=stored.checksum,
+                metadata=asdict(made.normalised),
+            )
+        return paper
+
+    def _scenes(self) -> list[Scene]:
+        """Where the edit that was rendered shows each clip."""
+        shown = list(_edit_clips(services.current_jobs(self.run, "render")))
+        word_s = (self.specs.model_extra or {}).get("whisperTiming")
+        return [_scene(clip.path, shown, word_s) for clip in clip_artifacts(self.step)]
+
     def draft_publish(self, call_id: str, draft: PublishRequest) -> dict[str, Any]:
         """Writes the publish intent. Nothing is sent before a person has approved exactly this draft."""
         film = self.run.artifacts.filter(type="ffmpeg.normalized").last()
@@ -145,6 +191,34 @@ def clip_artifacts(step: Step) -> list[Artifact]:
     clips = step.run.artifacts.filter(type="kieai.clip", step_id__in=ordered)
     newest = {clip.metadata["index"]: clip for clip in clips.order_by("created_at")}
     return [newest[index] for index in sorted(newest)]
+
+
+def _edit_clips(renders: Sequence[ProviderJob]) -> Iterator[dict[str, Any]]:
+    """Every clip of the rendered edits that shows a file."""
+    for job in renders:
+        for track in job.request["edit"]["timeline"]["tracks"]:
+            yield from (clip for clip in track["clips"] if "src" in clip["asset"])
+
+
+def _scene(path: str, shown: Sequence[dict[str, Any]], word_s: float | None) -> Scene:
+    place = next((clip for clip in shown if str(clip["asset"]["src"]).endswith(path)), {})
+    start_s, length_s = place.get("start"), place.get("length")
+    # Shotstack also takes "auto" and "end", and works out the seconds itself.
+    if not isinstance(start_s, int | float) or not isinstance(length_s, int | float):
+        raise Conflict("The edit does not say when its clips begin and end; render the standard template.")
+    return Scene(float(start_s), float(length_s), word_s)
+
+
+def _paper(call_id: str, film: Artifact, made: Design) -> dict[str, Any]:
+    """Evidence of a sound design: the cues as laid, and the loudness before and after. Levels are in LU and dB."""
+    return {
+        "call_id": call_id,
+        "film": film.checksum,
+        "film_lufs": made.film_lufs,
+        "loudness_lufs": made.normalised.loudness.integrated_lufs,
+        "duration_s": made.normalised.probe.duration_s,
+        "cues": [asdict(placed) for placed in made.placed],
+    }
 
 
 def outputs(step: Step) -> dict[str, dict[str, Any]]:

@@ -100,7 +100,7 @@ class ProjectSpec(BaseModel):
             place = gate.before or gate.after
             if place not in known:
                 raise ValueError(f"gate '{gate.id}' stands next to '{place}', which is not in the workflow")
-        missing = [name for name in self.workflow if name not in self.personas]
+        missing = [name for name in (*self.workflow, *self.optional_steps) if name not in self.personas]
         if missing:
             raise ValueError(f"no expectations for {', '.join(missing)} under 'personas'")
         return self

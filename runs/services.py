@@ -157,6 +157,19 @@ def heartbeat(step: Step) -> bool:
     return bool(held.update(lease_until=lease_until))
 
 
+def hold(step: Step) -> Run:
+    """Locks the run, and the step this worker has claimed, until the caller's transaction ends; returns the run.
+
+    Raises ``Conflict`` when the run has ended meanwhile or another worker has taken the step over.
+    """
+    run, current = _locked(step.id)
+    if not run.active:
+        raise Conflict(f"The run has ended: it is {run.status}. Nothing more is ordered.")
+    if current.attempt != step.attempt or current.status != StepStatus.RUNNING:
+        raise Conflict(f"{step.name} is not this worker's any more: it is {current.status}. Nothing more is ordered.")
+    return run
+
+
 @transaction.atomic
 def complete(step: Step, output: dict[str, Any]) -> bool:
     """Ends a claimed step well; False when another worker took it over (its result counts, not ours)."""

@@ -309,9 +309,9 @@ class Story:
 
     @cached_property
     def film(self) -> Film | None:
-        """The film of the newest render."""
+        """The film of the newest render, with the sound that was designed for it since."""
         job = next(iter(self._ordered("render")), None)
-        films, posters = self._made("ffmpeg.normalized", job), self._made("poster", job)
+        films, posters = self._made_since("ffmpeg.normalized", job), self._made("poster", job)
         if not films:
             return None
         return Film(films[-1].path, posters[-1].path if posters else "", _film_facts(films[-1]))
@@ -433,6 +433,12 @@ class Story:
     def _made(self, kind: str, job: ProviderJob | None) -> list[Artifact]:
         """The artifacts of ``kind`` that came of the stage which placed ``job``."""
         return [each for each in self.run.artifacts.all() if job and each.type == kind and each.step_id == job.step_id]
+
+    def _made_since(self, kind: str, job: ProviderJob | None) -> list[Artifact]:
+        """The artifacts of ``kind`` that came of that stage or a later one."""
+        positions = {step.id: step.position for step in self.steps}
+        since = {step.id for step in self.steps if job and step.position >= positions[job.step_id]}
+        return [each for each in self.run.artifacts.all() if each.type == kind and each.step_id in since]
 
 
 def took(step: Step) -> str:

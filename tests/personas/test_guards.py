@@ -24,6 +24,7 @@ class TestContracts:
             "iggy": {"memory_search"},
             "riley": {"memory_search", "submit_generation_jobs_tool"},
             "alex": {"render_video_timeline_tool"},
+            "morgan": {"design_sound_tool"},
             "quinn": {"memory_search", "publish_to_tiktok_tool"},
         }
 

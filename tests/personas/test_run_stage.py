@@ -37,7 +37,8 @@ def alex(**changes: Any) -> StageBrief:
 def test_every_persona_delivers_what_its_project_expects(project: str) -> None:
     production = Studio()
     materials: dict[str, Any] = {}
-    for name in PERSONAS:
+    spec = spec_of(project)
+    for name in [*spec["workflow"][:-1], *spec["optional_steps"], spec["workflow"][-1]]:
         result = work(brief(name, project, materials=materials), production=production)
         PERSONAS[name].output.model_validate(result.output)
         assert PERSONAS[name].required.keys() <= {each["name"] for each in result.tool_calls if each["ok"]}
@@ -161,6 +162,20 @@ class TestContract:
         with pytest.raises(ContractBroken, match="exactly 2 ideas"):
             work(brief("iggy"), model)
         assert len(model.seen) == 3
+
+    @pytest.mark.parametrize(
+        ("cues", "fault"),
+        [
+            ([{"kind": "room", "clip": 0}, {"kind": "tap", "clip": 1}], "no foley yet: 0"),
+            ([{"kind": "tap", "clip": 0, "start_s": 3.4}, {"kind": "tap", "clip": 1}], "falls on the whisper at 3 s"),
+        ],
+    )
+    def test_sound_that_breaks_the_projects_rules_goes_back(self, cues: list[dict[str, Any]], fault: str) -> None:
+        specs = {**spec_of("aismr")["specs"], "videoCount": 2}
+        output = {"summary": "A tap in a quiet room.", "cues": cues, "confidence": 0.9}
+        model = ScriptedModel(call("design_sound_tool", {"cues": cues}), call("MorganOutput", output, id="c-2"))
+        with pytest.raises(ContractBroken, match=fault):
+            work(brief("morgan", "aismr", specs=specs), model)
 
 
 class TestAllowlist:

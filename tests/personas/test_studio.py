@@ -112,6 +112,17 @@ def test_a_project_of_twenty_clips_still_gets_twenty_different_ones(project: str
     assert len({idea["header"] for idea in ideas}) == len({clip["prompt"] for clip in clips}) == 20
 
 
+def test_the_sound_follows_what_each_clip_shows() -> None:
+    shown = ("A bowl of honey pours slowly into milk.", "Boots crunch over snow and gravel in a cold wind.")
+    clips = [{"index": index, "prompt": text, "url": "u", "duration_s": 8} for index, text in enumerate(shown)]
+    ideas = [{"index": index, "subject": "thing", "header": "slow"} for index in (0, 1)]
+    specs = {**spec_of("aismr")["specs"], "videoCount": 2}
+    cues = work(brief("morgan", "aismr", specs=specs, materials={"clips": clips, "ideas": ideas})).output["cues"]
+    honey, snow = ([cue["kind"] for cue in cues if cue["clip"] == index] for index in (0, 1))
+    assert "pour" in honey
+    assert {"wind", "crunch"} <= set(snow)
+
+
 def test_captions_carry_their_marks_and_no_hashtags() -> None:
     test_caption = film(BRIEFS[2])["quinn"]["caption"]
     assert "A test film." in test_caption

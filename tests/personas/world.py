@@ -17,6 +17,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from pydantic import PrivateAttr
 
+from myloware.kernel.cues import Cue
 from myloware.kernel.errors import InvalidInput, NotFound
 from personas.agent import run_stage
 from personas.base import StageBrief, StageResult
@@ -57,6 +58,7 @@ class Studio:
     failures: list[Exception] = field(default_factory=list)
     clips: dict[str, list[ClipRequest]] = field(default_factory=dict)
     renders: dict[str, RenderRequest] = field(default_factory=dict)
+    sounds: dict[str, list[Cue]] = field(default_factory=dict)
     drafts: dict[str, PublishRequest] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
 
@@ -74,6 +76,11 @@ class Studio:
         self.renders.setdefault(call_id, request)
         return {"render": "r-1"}
 
+    def design_sound(self, call_id: str, cues: Sequence[Cue]) -> dict[str, Any]:
+        self._arrive("design_sound")
+        self.sounds.setdefault(call_id, list(cues))
+        return {"duration_s": 14.5, "loudness_lufs": -14.0, "cues": []}
+
     def draft_publish(self, call_id: str, draft: PublishRequest) -> dict[str, Any]:
         self._arrive("draft_publish")
         self.drafts.setdefault(call_id, draft)
@@ -88,8 +95,8 @@ class Studio:
 class FrontOffice:
     """The office of one user with one run."""
 
-    def __init__(self, *, can_skip: bool = True) -> None:
-        self.can_skip = can_skip
+    def __init__(self, *, can_change: bool = True) -> None:
+        self.can_change = can_change
         self.proposals: dict[str, dict[str, Any]] = {}
         self.runs = [
             {
@@ -121,7 +128,7 @@ class FrontOffice:
         input: dict[str, Any],  # noqa: A002
         options: dict[str, Any],
     ) -> dict[str, Any]:
-        if options.get("skip_steps") and not self.can_skip:
+        if options and not self.can_change:
             raise InvalidInput("without render there is nothing to publish; skip fewer steps")
         self.proposals.setdefault(call_id, {"project": project, "input": input, "options": options})
         number = list(self.proposals).index(call_id)

@@ -108,11 +108,14 @@ def to_draft(run: Run) -> Step:
     return gate
 
 
-def go(run: Run, until: str = "") -> None:
-    """Takes a run of any project from where it stands to its step ``until``, or to its end."""
+def go(run: Run, until: str = "", *, crew: Callable[[Run, Step], None] | None = None) -> None:
+    """Takes a run of any project from where it stands to its step ``until``, or to its end.
+
+    ``crew`` does the stages; :func:`play` when absent.
+    """
     run.refresh_from_db()
     while run.active and (step := run.cursor()) and step.name != until:
-        {"gate": _pass_gate, "stage": play, "wait": _wait}[step.kind](run, step)
+        {"gate": _pass_gate, "stage": crew or play, "wait": _wait}[step.kind](run, step)
         run.refresh_from_db()
 
 

@@ -51,6 +51,12 @@ def test_it_plans_aismr_with_a_gate_for_the_ideas() -> None:
     assert [step.name for step in graph.steps][:4] == ["workflow", "iggy", "ideate", "riley"]
 
 
+def test_an_optional_persona_stands_before_the_last_one() -> None:
+    assert list(plan(spec("aismr"), optional=["morgan"]).steps)[-6:] == names(
+        "stage alex", "wait render", "stage morgan", "stage quinn", "gate prepublish", "wait publish"
+    )
+
+
 def test_a_gate_stays_when_its_persona_is_skipped() -> None:
     assert "workflow" in plan(spec("test_video_gen"), skip=["iggy"]).hitl_gates
 
