@@ -18,6 +18,7 @@ _STATUS = re.compile(
 _MODIFIERS = re.compile(r"(?i)\bmodifiers?\s*:\s*(?P<names>[^.\n]+)")
 _SURREAL = re.compile(r"(?i)\b(aismr|asmr|surreal)\b")
 _NO_EDIT = re.compile(r"(?i)\b(simple|no editing|without editing)\b")
+_SOUND = re.compile(r"(?i)(?:\b(?:with|and|plus)\s+)?(?:\ban?\s+)?\b(?:soundtrack|sound design|custom music)\b")
 
 QUESTION = (
     "Happy to. What should the film show? One sentence is enough: a thing, and what happens to it. "
@@ -79,10 +80,14 @@ def _proposal(turn: ChatTurn) -> dict[str, Any]:
     named = things(_brief(turn.message))
     if project == "aismr" and named:
         args["object"] = named[0].subject.lower()
-    # A plan that leaves the edit out may be impossible; the second attempt asks for the whole crew.
-    if _NO_EDIT.search(turn.message) and not _refused(turn):
-        args["skip_steps"] = ["alex"]
-    return args
+    # A plan without the edit, or with somebody the project does not know, is refused: then the usual crew is asked for.
+    return args if _refused(turn) else args | _wishes(turn.message)
+
+
+def _wishes(message: str) -> dict[str, Any]:
+    """Whom the message wants left out of the crew, and added to it."""
+    skipped = {"skip_steps": ["alex"]} if _NO_EDIT.search(message) else {}
+    return skipped | ({"optional_personas": ["morgan"]} if _SOUND.search(message) else {})
 
 
 def _project(turn: ChatTurn) -> str:
@@ -108,12 +113,19 @@ def _proposal_text(turn: ChatTurn, proposal: dict[str, Any]) -> str:
     plan = " -> ".join(str(step) for step in proposal.get("plan") or ())
     lines = [f"Here is my plan for '{_brief(turn.message)}':", plan]
     if _refused(turn):
-        lines.append("I kept every step of the crew: without them there would be no film to publish.")
+        lines.append(_kept(turn.message))
     lines.append(f"Nothing starts before you approve it: {proposal.get('approve_url', '')}")
     return "\n".join(filter(None, lines)).strip()
 
 
+def _kept(message: str) -> str:
+    """What became of a wish that was refused."""
+    if _SOUND.search(message):
+        return "This kind of film has no sound designer: it keeps the sound of its clips, and the usual crew."
+    return "I kept every step of the crew: without them there would be no film to publish."
+
+
 def _brief(message: str) -> str:
     """The message without the modifiers, which travel separately, and without orders about the crew."""
-    text = _NO_EDIT.sub("", _MODIFIERS.sub("", message))
+    text = _SOUND.sub("", _NO_EDIT.sub("", _MODIFIERS.sub("", message)))
     return " ".join(text.split()).strip(" ,;:-")

@@ -87,11 +87,27 @@ class TestProposals:
         assert proposal["input"] == {"prompt": "a red balloon"}
 
     def test_a_plan_that_is_refused_is_proposed_once_more_without_the_wish(self) -> None:
-        office = FrontOffice(can_skip=False)
+        office = FrontOffice(can_change=False)
         reply = say("a red balloon, no editing", office)
         (proposal,) = office.proposals.values()
         assert proposal["options"] == {}
         assert "kept every step" in reply.response
+
+    @pytest.mark.parametrize("wish", ["with sound design", "and a soundtrack", "with custom music"])
+    def test_a_wish_for_sound_adds_morgan(self, wish: str) -> None:
+        office = FrontOffice()
+        say(f"surreal ASMR of a candle {wish}", office)
+        (proposal,) = office.proposals.values()
+        assert proposal["project"] == "aismr"
+        assert proposal["options"] == {"optional_personas": ["morgan"]}
+        assert proposal["input"] == {"prompt": "surreal ASMR of a candle", "object": "candle"}
+
+    def test_a_project_without_a_sound_designer_is_proposed_without(self) -> None:
+        office = FrontOffice(can_change=False)
+        reply = say("a red balloon with sound design", office)
+        (proposal,) = office.proposals.values()
+        assert proposal["options"] == {}
+        assert "no sound designer" in reply.response
 
     def test_only_one_film_is_proposed_per_message(self) -> None:
         office = FrontOffice()
