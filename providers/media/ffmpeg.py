@@ -36,6 +36,10 @@ PERIOD_S = 0.5
 X264_THREADS = 4
 # Its own ten frames of lookahead and three B-frames take 50 MB more at 1080x1920, for a file of the same size.
 LEANER = {"veryfast": ":rc-lookahead=4:bframes=2"}
+# FFmpeg asks its filters for the matrix and the range alone, and leaves the other two unnamed.
+TAGS = "colorprim=bt709:transfer=bt709:colormatrix=bt709"
+# What a scaler has to make of any source, so that the tags are true.
+BT709 = "out_color_matrix=bt709:out_range=tv"
 # x264 (core 165) reads memory that it has not written when the width is no multiple of 16, as 1080 is not. Filled with
 # one byte by glibc, it is at least the same at every run.
 ENVIRONMENT = {"MALLOC_PERTURB_": "1"}
@@ -63,14 +67,16 @@ def run(
     timeout_s: float,
     frames: Iterable[bytes] | None = None,
     on_progress: Progress | None = None,
+    tail_bytes: int = STDERR_TAIL_BYTES,
 ) -> str:
-    """Runs ``ffmpeg ARGS`` to its end and returns the last 4,000 bytes of what it wrote to stderr.
+    """Runs ``ffmpeg ARGS`` to its end and returns the last ``tail_bytes`` of what it wrote to stderr.
 
     ``frames`` are written to its standard input one after the other; ``on_progress`` is called in this thread with the
     seconds of output made so far (not together with ``frames``). The process group is killed at the deadline and
     whenever this function is left early, because ``on_progress`` raises, say; on Linux also when this process dies.
 
-    Raises MediaError with FFmpeg's last lines when it fails or takes longer than ``timeout_s``.
+    Raises MediaError with FFmpeg's last lines when it takes longer than ``timeout_s``, and when it fails: then its
+    detail has the ``exit_status``.
     """
     with tempfile.TemporaryFile() as log:
         started = time.monotonic()
@@ -81,11 +87,11 @@ def run(
                 _feed(process, frames)
             code = process.wait()
         elapsed_s = time.monotonic() - started
-        tail = _tail(log)
+        tail = _tail(log, tail_bytes)
     if expired.is_set():
         raise MediaError(f"FFmpeg was stopped after its limit of {timeout_s:g} s", stderr=tail)
     if code != 0:
-        raise MediaError(f"FFmpeg failed with exit status {code}: {_last_lines(tail)}", stderr=tail)
+        raise MediaError(f"FFmpeg failed with exit status {code}: {_last_lines(tail)}", stderr=tail, exit_status=code)
     logger.debug("ffmpeg finished", extra={"elapsed_s": round(elapsed_s, 3)})
     return tail
 
@@ -119,9 +125,9 @@ def x264(preset: str, *, crf: int = 20, fps: float = 30, threads: int = X264_THR
     """Encoder arguments: H.264 yuv420p in BT.709, a key frame at least every 2 s, index at the front of the file."""
     return [
         *("-c:v", "libx264", "-preset", preset, "-crf", str(crf), "-pix_fmt", "yuv420p"),
-        *("-threads:v", str(threads), "-x264-params", f"sliced-threads=1{LEANER.get(preset, '')}"),
+        *("-threads:v", str(threads), "-x264-params", f"sliced-threads=1:{TAGS}{LEANER.get(preset, '')}"),
         *("-g", str(round(2 * fps)), "-movflags", "+faststart"),
-        *("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"),
+        *("-colorspace", "bt709", "-color_range", "tv"),
     ]
 
 
@@ -208,9 +214,9 @@ def _lines(pipe: IO[bytes]) -> Iterator[bytes]:
         yield from lines or [b""]
 
 
-def _tail(log: IO[bytes]) -> str:
+def _tail(log: IO[bytes], tail_bytes: int) -> str:
     size_bytes = log.seek(0, os.SEEK_END)
-    log.seek(max(0, size_bytes - STDERR_TAIL_BYTES))
+    log.seek(max(0, size_bytes - tail_bytes))
     return log.read().decode("utf-8", "replace")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from providers.media.edit import Filter
+from providers.media.ffmpeg import BT709
 from providers.media.geometry import (
     Region,
     Size,
@@ -30,7 +31,6 @@ from providers.media.geometry import (
 from providers.media.motion import Array
 from providers.media.timeline import Footage, Layer, Matte, Plan, cropped
 
-BT709 = "out_color_matrix=bt709:out_range=tv"
 # White at 203 cd/m2 (ITU-R BT.2408); below a third of it the Möbius curve changes nothing.
 FROM_HDR = (
     "zscale=transfer=linear:npl=203,format=gbrpf32le,zscale=primaries=bt709,tonemap=mobius:desat=0,"

@@ -21,7 +21,8 @@ TOLERANCE_LU = 0.5
 MAX_TRUE_PEAK_DBTP = -1.0
 # AAC overshoots the limiter's ceiling by some tenths of a decibel.
 PEAK_MARGIN_DB = 0.6
-ATTEMPTS = 4
+# Of each attempt. With more bits AAC overshoots less, and sound that the first two did not tame needs that.
+BITRATES_KBPS = (192, 192, 320, 320)
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,20 @@ def normalise(source: Path, target: Path, *, width_px: int, height_px: int, fps:
     encode. A source without sound gets silence, and silence stays silent. Raises MediaError for a broken source.
     """
     facts = probe(source)
+    fits = _fits(facts, width_px, height_px, fps)
+    return _write(source, facts, target, ["-c:v", "copy"] if fits else _refit(width_px, height_px, fps))
+
+
+def encode_anew(source: Path, target: Path, *, width_px: int, height_px: int, fps: int = 30) -> Normalised:
+    """Like :func:`normalise`, and encodes a picture that seems to fit as well: its faults may lie deeper."""
+    return _write(source, probe(source), target, _refit(width_px, height_px, fps))
+
+
+def _write(source: Path, facts: Probe, target: Path, picture: list[str]) -> Normalised:
     timeout_s = 60 + 10 * facts.duration_s
     with tempfile.TemporaryDirectory() as folder:
         sound = Path(folder) / "sound.m4a"
         level = _fit_sound(source, facts, sound, timeout_s=timeout_s)
-        picture = ["-c:v", "copy"] if _fits(facts, width_px, height_px, fps) else _refit(width_px, height_px, fps)
         args = ["-i", str(source), "-i", str(sound), "-map", "0:v:0", "-map", "1:a:0", *picture, "-c:a", "copy"]
         ffmpeg.write([*args, "-t", f"{facts.duration_s:.6f}", "-movflags", "+faststart"], target, timeout_s=timeout_s)
     return Normalised(probe(target), level)
@@ -56,7 +66,8 @@ def _fits(facts: Probe, width_px: int, height_px: int, fps: int) -> bool:
 
 
 def _refit(width_px: int, height_px: int, fps: int) -> list[str]:
-    scale = f"scale={width_px}:{height_px}:force_original_aspect_ratio=decrease:force_divisible_by=2:flags=bicubic"
+    fit = "force_original_aspect_ratio=decrease:force_divisible_by=2:flags=bicubic"
+    scale = f"scale={width_px}:{height_px}:{fit}:{ffmpeg.BT709}"
     square = "scale='trunc(iw*sar/2)*2':'trunc(ih/2)*2',setsar=1"
     pad = f"pad={width_px}:{height_px}:-1:-1:color=black"
     return ["-vf", f"{square},{scale},{pad},fps={fps},format=yuv420p", *ffmpeg.x264("veryfast", fps=fps)]
@@ -74,9 +85,9 @@ def _fit_sound(source: Path, facts: Probe, target: Path, *, timeout_s: float) ->
         return loudness(target, timeout_s=timeout_s)
     gain_db, ceiling_db = TARGET_LUFS - level.integrated_lufs, MAX_TRUE_PEAK_DBTP - PEAK_MARGIN_DB
     limit = level.true_peak_dbtp + gain_db > ceiling_db
-    for _ in range(ATTEMPTS):
+    for bitrate_kbps in BITRATES_KBPS:
         chain = f"volume={gain_db:.3f}dB" + (_limiter(ceiling_db) if limit else "")
-        _encode_sound(source, facts, target, chain, timeout_s)
+        _encode_sound(source, facts, target, chain, timeout_s, bitrate_kbps=bitrate_kbps)
         reached = loudness(target, timeout_s=timeout_s)
         missing_lu, over_db = TARGET_LUFS - reached.integrated_lufs, reached.true_peak_dbtp - MAX_TRUE_PEAK_DBTP
         if abs(missing_lu) <= TOLERANCE_LU - 0.1 and over_db <= 0:
@@ -96,13 +107,15 @@ def _limiter(ceiling_db: float) -> str:
     return f",aresample=192000,{limit},aresample=48000"
 
 
-def _encode_sound(source: Path, facts: Probe, target: Path, chain: str, timeout_s: float) -> None:
+def _encode_sound(
+    source: Path, facts: Probe, target: Path, chain: str, timeout_s: float, *, bitrate_kbps: int = BITRATES_KBPS[0]
+) -> None:
     # Padded before the limiter, whose last samples are not the same every time when its input ends.
     stereo = "aresample=48000:async=1:first_pts=0,aformat=sample_fmts=fltp:channel_layouts=stereo"
     ffmpeg.write(
         [
             *("-i", str(source), "-map", "0:a:0", "-af", f"{stereo},apad=whole_dur={facts.duration_s:.6f},{chain}"),
-            *("-t", f"{facts.duration_s:.6f}", *ffmpeg.aac()),
+            *("-t", f"{facts.duration_s:.6f}", *ffmpeg.aac(bitrate_kbps=bitrate_kbps)),
         ],
         target,
         timeout_s=timeout_s,
