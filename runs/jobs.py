@@ -7,6 +7,7 @@ caller says about a job, and nothing repeats a request whose outcome is not know
 from __future__ import annotations
 
 import logging
+import math
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -409,9 +410,14 @@ def _film(job: ProviderJob, report: Report, folder: Path) -> list[dict[str, Any]
             "type": "ffmpeg.normalized",
             "path": stored.path,
             "checksum": stored.checksum,
-            "metadata": asdict(normalised),
+            "metadata": {"probe": asdict(normalised.probe), "loudness": _finite(asdict(normalised.loudness))},
         },
     ]
+
+
+def _finite(levels: dict[str, float]) -> dict[str, float | None]:
+    """JSON knows no infinity, which is how loud silence is."""
+    return {name: level if math.isfinite(level) else None for name, level in levels.items()}
 
 
 def _published(job: ProviderJob, report: Report, folder: Path) -> list[dict[str, Any]]:
