@@ -31,6 +31,11 @@ class RenderOrder:
     edit: dict[str, Any]
 
 
+def with_hashtags(caption: str, tags: Sequence[str]) -> str:
+    """The text of a post as platforms get it."""
+    return " ".join([caption, *(f"#{tag}" for tag in tags)])
+
+
 @dataclass(frozen=True)
 class PublishOrder:
     """One film to publish, a file of ours or a public URL.

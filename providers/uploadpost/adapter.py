@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 from myloware.kernel.errors import ProviderRefused
 from myloware.kernel.signing import same
 from providers.answers import Answer, page, read
-from providers.base import Account, Checkup, Event, PublishOrder, Report, SignatureStatus, State, Submission
+from providers.base import (
+    Account,
+    Checkup,
+    Event,
+    PublishOrder,
+    Report,
+    SignatureStatus,
+    State,
+    Submission,
+    with_hashtags,
+)
 from providers.callbacks import age_status, body_json, identifier
 
 if TYPE_CHECKING:
@@ -242,7 +252,7 @@ def _not_ready(account: Account, profiles: Mapping[str, Profile]) -> str:
 
 
 def _fields(order: PublishOrder) -> dict[str, Any]:
-    caption = " ".join([order.caption, *(f"#{tag}" for tag in order.tags)])
+    caption = with_hashtags(order.caption, order.tags)
     shared = {
         "user": order.profile,
         "platform[]": [order.platform],
@@ -266,7 +276,13 @@ def _platform_fields(order: PublishOrder, caption: str) -> dict[str, Any]:
             "disable_inbox_fallback": "true",
         }
     if order.platform == "youtube":
-        return {"description": caption, "tags[]": list(order.tags), "containsSyntheticMedia": made_by_ai}
+        return {
+            "description": caption,
+            "tags[]": list(order.tags),
+            "containsSyntheticMedia": made_by_ai,
+            # Its default is public.
+            "privacyStatus": "public" if order.privacy == "PUBLIC_TO_EVERYONE" else "private",
+        }
     return {"media_type": "REELS", "is_ai_generated": made_by_ai}
 
 
