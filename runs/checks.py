@@ -12,6 +12,7 @@ from django.core.checks import Warning as Caution
 from pydantic import ValidationError
 
 from personas.registry import PERSONAS
+from providers.media.preflight.rules import platforms, rules_of
 from providers.registry import PROVIDERS, mode
 
 from .schemas import ProjectSpec
@@ -47,6 +48,24 @@ def check_media_store(**_: Any) -> list[CheckMessage]:
             id="runs.W001",
         )
     ]
+
+
+@register()
+def check_rules(**_: Any) -> list[CheckMessage]:
+    """runs.E002: a platform's rules that the pre-flight cannot use."""
+    return [
+        Error(f"{name}.json: {reason}", hint="Mend the rules; docs/preflight.md says how one looks.", id="runs.E002")
+        for name in platforms()
+        if (reason := _fault_of_rules(name))
+    ]
+
+
+def _fault_of_rules(platform: str) -> str:
+    try:
+        rules_of(platform)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def faults(path: Path) -> list[str]:

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,20 +96,22 @@ def is_silent(level: Loudness) -> bool:
     return math.isinf(level.integrated_lufs) or level.integrated_lufs < SILENCE_LUFS
 
 
-def _index_comes_first(path: Path) -> bool:
-    """Walks the top-level boxes (ISO/IEC 14496-12): a 32-bit size and a type; size 1 means a 64-bit size follows."""
+def box_types(path: Path) -> Iterator[bytes]:
+    """Types of the top-level boxes (ISO/IEC 14496-12): a 32-bit size and a type; size 1 means a 64-bit size follows."""
     with path.open("rb") as file:
         while len(head := file.read(8)) == 8:
             size, kind = struct.unpack(">I4s", head)
-            if kind in {b"moov", b"mdat"}:
-                return bool(kind == b"moov")
+            yield kind
             used = 8
             if size == 1:
-                size, used = struct.unpack(">Q", file.read(8))[0], 16
+                size, used = int.from_bytes(file.read(8), "big"), 16
             if size < used:
-                return False
+                return
             file.seek(size - used, 1)
-    return False
+
+
+def _index_comes_first(path: Path) -> bool:
+    return next((kind for kind in box_types(path) if kind in {b"moov", b"mdat"}), b"") == b"moov"
 
 
 @dataclass(frozen=True)

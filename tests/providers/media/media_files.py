@@ -10,8 +10,38 @@ import numpy as np
 import numpy.typing as npt
 
 from providers.media import ffmpeg
+from providers.media.preflight.facts import Facts
 
 Frames = npt.NDArray[np.uint8]
+
+# What the pre-flight measures of a film as it should be.
+FINE = Facts(
+    size_bytes=4_000_000,
+    container="mp4",
+    faststart=True,
+    streams=("video", "audio"),
+    duration_s=14.5,
+    video_codec="h264",
+    pixel_format="yuv420p",
+    width_px=1080,
+    height_px=1920,
+    sample_aspect=1,
+    rotation_deg=0,
+    fps=30,
+    jitter=0,
+    hidden_s=0,
+    hdr=False,
+    matrix="bt709",
+    tagged=True,
+    full_range=False,
+    audio_codec="aac",
+    sample_rate_hz=48_000,
+    channels=2,
+    sound_late_s=0,
+    sound_over_s=0,
+    lufs=-14,
+    true_peak_dbtp=-1.2,
+)
 
 
 def make_clip(
