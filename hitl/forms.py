@@ -12,12 +12,9 @@ from runs.states import Verdict
 _SEPARATORS = re.compile(r"[\s,]+")
 
 
-class DecisionForm(forms.Form):
-    """A verdict with its comment, and for a draft the reviewer's text."""
+class DraftForm(forms.Form):
+    """The reviewer's text."""
 
-    verdict = forms.ChoiceField(choices=[(verdict.value, verdict.value) for verdict in Verdict])
-    comment = forms.CharField(required=False, max_length=2000)
-    stage = forms.CharField(required=False, max_length=64)
     title = forms.CharField(required=False, max_length=200)
     caption = forms.CharField(required=False, max_length=2200)
     tags = forms.CharField(required=False, max_length=2000)
@@ -34,6 +31,14 @@ class DecisionForm(forms.Form):
             "tags": tags_of(self.cleaned_data["tags"]),
         }
         return {name: value for name, value in sent.items() if name in self.data and draft.get(name) != value}
+
+
+class DecisionForm(DraftForm):
+    """A verdict with its comment, and for a draft the reviewer's text."""
+
+    verdict = forms.ChoiceField(choices=[(verdict.value, verdict.value) for verdict in Verdict])
+    comment = forms.CharField(required=False, max_length=2000)
+    stage = forms.CharField(required=False, max_length=64)
 
 
 def tags_of(text: str) -> list[str]:

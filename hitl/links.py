@@ -27,11 +27,20 @@ PURPOSE = "hitl.approve"
 
 @dataclass(frozen=True)
 class Pass:
-    """What a link proves: the gate's step, the digest of what it showed when it was made, and for whom it was made."""
+    """What a link proves: the gate's step, the digest of what it showed when it was made, and for whom it was made.
+
+    Who had the film repaired has one that ``follows`` what comes of it.
+    """
 
     step: Step
     digest: str
     recipient: str
+    follows: bool = False
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the gate shows something else by now."""
+        return self.digest != digest_of(self.step)
 
     @property
     def approval(self) -> Approval | None:
@@ -44,10 +53,15 @@ def approval_url(step: Step, *, recipient: str = "") -> str:
 
     Raises ``Misconfigured`` without HITL_SECRET.
     """
+    return f"{settings.PUBLIC_BASE_URL}{approval_path(step, recipient=recipient)}"
+
+
+def approval_path(step: Step, *, recipient: str = "", follows: bool = False) -> str:
+    """The same on this site. A link that ``follows`` leads to whatever the gate shows when it is opened."""
     # A step belongs to one run and has one name: with the step, the token is bound to run and gate.
     value = {"step": step.id.hex, "digest": digest_of(step), "to": recipient}
-    token = sign(value, key=_key(), purpose=PURPOSE)
-    return f"{settings.PUBLIC_BASE_URL}{page_path(step.run_id, step.name, token)}"
+    token = sign(value | ({"follows": True} if follows else {}), key=_key(), purpose=PURPOSE)
+    return page_path(step.run_id, step.name, token)
 
 
 def page_path(run_id: UUID, gate: str, token: str) -> str:
@@ -70,10 +84,15 @@ def read(token: str, run_id: UUID, gate: str) -> Pass:
     """The pass behind ``token``, for exactly this run and gate. A gate that was decided still has its pass.
 
     Raises ``Gone`` when the link is too old, ``Forbidden`` when it was not made for this gate, ``Conflict`` when the
-    gate was closed without a decision or shows something else by now.
+    gate was closed without a decision, or shows something else by now and the link does not follow that.
     """
     value = unsign(token, key=_key(), purpose=PURPOSE, max_age=_life())
-    found = Pass(_step(value, run_id, gate), str(value.get("digest", "")), str(value.get("to", "")))
+    found = Pass(
+        _step(value, run_id, gate),
+        digest=str(value.get("digest", "")),
+        recipient=str(value.get("to", "")),
+        follows=value.get("follows") is True,
+    )
     if found.approval is None:
         _require_open(found)
     return found
@@ -91,7 +110,7 @@ def _require_open(found: Pass) -> None:
     step = found.step
     if step.status != StepStatus.WAITING:
         raise Conflict(f"Nobody has to decide here any more: the run is {step.run.status}.", status=step.run.status)
-    if found.digest != digest_of(step):
+    if found.outdated and not found.follows:
         raise Conflict("What this link showed has changed since it was made. Ask for a new link.")
 
 

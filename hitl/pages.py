@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.urls import reverse
 
 from personas.registry import PERSONAS
+from runs import preflight
 from runs.models import Artifact, Run, Step
 from runs.money import dollars
 from runs.services import shown_at
@@ -15,6 +16,7 @@ from runs.states import RunStatus, Verdict
 from runs.story import platform
 
 if TYPE_CHECKING:
+    from providers.media.preflight.check import Comparison, Finding
     from runs.schemas import PlannedStep
 
 PAST = {Verdict.APPROVE: "Approved", Verdict.REJECT: "Rejected", Verdict.REVISE: "Sent back"}
@@ -57,6 +59,31 @@ class Film:
 
 
 @dataclass(frozen=True)
+class Preflight:
+    """What the rules say of the film and its draft.
+
+    ``blocked``: there are errors that no other text mends. ``repair`` is what the button says, empty where there is
+    nothing to repair, and ``mendable`` how many findings it mends; ``mended`` are the rules that the film was repaired
+    for, ``fault`` is why the last repair failed.
+    """
+
+    checks: int
+    errors: tuple[Finding, ...]
+    warnings: tuple[Finding, ...]
+    passed: tuple[Comparison, ...]
+    rules: tuple[str, ...]
+    blocked: bool
+    repair: str
+    mendable: int
+    mended: tuple[str, ...]
+    fault: str
+
+    @property
+    def found(self) -> int:
+        return len(self.errors) + len(self.warnings)
+
+
+@dataclass(frozen=True)
 class Redo:
     """A stage that a revision can go back to."""
 
@@ -83,6 +110,7 @@ def page_of(step: Step) -> dict[str, Any]:
         "lines": call_sheet(run),
         "film": film_of(run, shown.get("film", "")),
         "draft": _draft(shown.get("draft", {})),
+        "preflight": preflight_of(step, shown["draft"]) if kind == "draft" else None,
         "money": _money(shown.get("money", {})),
         "redo": redo_of(step),
     }
@@ -140,13 +168,32 @@ def film_of(run: Run, checksum: str) -> Film | None:
     if film is None:
         return None
     poster = run.artifacts.filter(type="poster").exclude(path="").last()
-    seen = film.metadata
+    seen = film.metadata.get("probe", {})
     return Film(
         url=_media(film),
         poster=_media(poster) if poster else "",
         duration_s=seen.get("duration_s"),
         width_px=seen.get("width_px"),
         height_px=seen.get("height_px"),
+    )
+
+
+def preflight_of(step: Step, draft: dict[str, Any]) -> Preflight:
+    """The pre-flight of what a gate shows, as it is now."""
+    report = preflight.report_of(step.run, draft)
+    errors = tuple(report.errors)
+    mendable = sum(finding.repair is not None for finding in report.findings)
+    return Preflight(
+        checks=report.checks,
+        errors=errors,
+        warnings=tuple(finding for finding in report.findings if finding not in errors),
+        passed=report.passed,
+        rules=report.rules_version,
+        blocked=not all(finding.in_text for finding in errors),
+        repair="Repair the film" if mendable else "Check the film" if preflight.can_mend(report) else "",
+        mendable=mendable,
+        mended=tuple(preflight.repaired_for(step.run, draft["film"])),
+        fault=step.error,
     )
 
 

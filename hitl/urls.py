@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from . import api
-from .views import ApprovalPage, open_page
+from .views import ApprovalPage, RepairFilm, open_page
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/chat/brendan", api.ChatBrendan.as_view(), name="chat-brendan"),
@@ -13,4 +13,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/hitl/decide/<uuid:run_id>/<slug:gate>", api.DecideGate.as_view(), name="hitl-decide"),
     path("runs/<uuid:run_id>/decide/", open_page, name="hitl-open"),
     path("v1/hitl/approve/<uuid:run_id>/<slug:gate>", ApprovalPage.as_view(), name="hitl-approve"),
+    path("v1/hitl/repair/<uuid:run_id>/<slug:gate>", RepairFilm.as_view(), name="hitl-repair"),
 ]

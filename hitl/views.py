@@ -20,7 +20,7 @@ from runs.models import Run, Step
 from runs.states import Verdict
 
 from . import links
-from .forms import DecisionForm
+from .forms import DecisionForm, DraftForm
 from .pages import outcome_of, page_of
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex, nofollow",
 }
+
+
+LINK_HOLDER = "link holder"
 
 
 # The signed token in the form is the authority, and no cookie is read: there is nothing a foreign site could ride on.
@@ -58,6 +61,10 @@ class ApprovalPage(View):
         found = links.read(token, run_id, gate)
         if found.approval:
             return _decided(request, found.step)
+        if found.step.repairing:
+            return _page(request, "hitl/repairing.html", page_of(found.step))
+        if found.outdated:
+            return _to(links.approval_path(found.step, recipient=found.recipient))
         return _page(request, "hitl/approve.html", {**page_of(found.step), "token": token})
 
     def post(self, request: HttpRequest, run_id: UUID, gate: str) -> HttpResponse:
@@ -72,7 +79,24 @@ class ApprovalPage(View):
             if not found.approval:
                 raise
             return _decided(request, found.step, first=error.message)
-        return HttpResponse(status=303, headers={**_HEADERS, "Location": links.page_path(run_id, gate, token)})
+        return _to(links.page_path(run_id, gate, token))
+
+
+class RepairFilm(ApprovalPage):
+    """``POST /v1/hitl/repair/{runId}/{gate}``, signed like a decision; it leads back to the approval page."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, run_id: UUID, gate: str) -> HttpResponse:
+        token = request.POST.get("token", "")
+        found = links.read(token, run_id, gate)
+        actor = found.recipient or LINK_HOLDER
+        try:
+            edits = _edits(found.step, DraftForm(request.POST))
+            services.ask_for_repair(found.step.id, digest=found.digest, actor=actor, edits=edits)
+        except InvalidInput as error:
+            return _again(request, found.step, token, error)
+        return _to(links.approval_path(found.step, recipient=found.recipient, follows=True))
 
 
 @staff_member_required
@@ -88,20 +112,30 @@ def open_page(request: HttpRequest, run_id: UUID) -> HttpResponse:
 
 
 def _decide(found: links.Pass, form: DecisionForm) -> None:
-    if not form.is_valid():
-        raise InvalidInput(form.faults())
-    draft = services.shown_at(found.step).get("draft", {})
+    edits = _edits(found.step, form)
     verdict = Verdict(form.cleaned_data["verdict"])
     decision = services.Decision(
         verdict,
-        actor=found.recipient or "link holder",
+        actor=found.recipient or LINK_HOLDER,
         channel="page",
         digest=found.digest,
         comment=form.cleaned_data["comment"].strip(),
-        edits=form.edits(draft) if verdict == Verdict.APPROVE and draft else {},
+        edits=edits if verdict == Verdict.APPROVE else {},
         stage=form.cleaned_data["stage"],
     )
     services.decide(found.step.id, decision)
+
+
+def _edits(step: Step, form: DraftForm) -> dict[str, Any]:
+    """What the reviewer has changed in the gate's draft. Raises ``InvalidInput`` for what the form does not take."""
+    if not form.is_valid():
+        raise InvalidInput(form.faults())
+    draft = services.shown_at(step).get("draft", {})
+    return form.edits(draft) if draft else {}
+
+
+def _to(url: str) -> HttpResponse:
+    return HttpResponse(status=303, headers={**_HEADERS, "Location": url})
 
 
 def _again(request: HttpRequest, step: Step, token: str, error: InvalidInput) -> HttpResponse:

@@ -33,6 +33,7 @@ HANDED_ON = (
     "ffmpeg.normalized",
     "sound.design",
     "publish.draft",
+    "preflight.report",
 )
 
 

@@ -14,7 +14,7 @@ from personas.ports import ClipRequest, Hit, PublishRequest, RenderRequest
 from providers.media.sounddesign import Design, Scene, design
 from providers.shotstack.template import TemplateClip, standard_edit
 
-from . import jobs, services, store
+from . import jobs, preflight, services, store
 from .models import Artifact, ProviderJob, Step
 from .schemas import PublishDraft, RunOptions, Specs
 from .states import StepStatus
@@ -132,9 +132,9 @@ class Desk:
         return film
 
     def _design(self, call_id: str, cues: Sequence[Cue], film: Artifact) -> Artifact:
-        with store.workspace() as folder:
+        with store.workspace() as folder, store.local(film.path) as source:
             target = folder / "film.mp4"
-            made = design(store.absolute(film.path), cues, target, scenes=self._scenes())
+            made = design(source, cues, target, scenes=self._scenes())
             stored = store.keep(target)
         with transaction.atomic():
             services.hold(self.step)
@@ -158,14 +158,25 @@ class Desk:
         return [_scene(clip.path, shown, word_s) for clip in clip_artifacts(self.step)]
 
     def draft_publish(self, call_id: str, draft: PublishRequest) -> dict[str, Any]:
-        """Writes the publish intent. Nothing is sent before a person has approved exactly this draft."""
+        """Writes the publish intent. Nothing is sent before a person has approved exactly this draft.
+
+        ``findings`` is what the pre-flight says against the text; called again, the new text counts.
+        """
         film = self.run.artifacts.filter(type="ffmpeg.normalized").last()
         if film is None:
             raise Conflict("There is no finished film to publish.")
         request = self._draft(draft, film).model_dump(mode="json")
+        facts = preflight.measure(self.run, film)
         jobs.order(self.step, "publish", [request])
+        report = preflight.report_of(self.run, request, facts)
         services.record_artifact(run=self.run, step=self.step, type="publish.draft", metadata=request)
-        return {"status": "drafted", "note": "A person approves the draft before it is sent.", **request}
+        services.record_artifact(run=self.run, step=self.step, **preflight.paper(film.checksum, facts, report))
+        return {
+            "status": "drafted",
+            "note": "A person approves the draft before it is sent.",
+            "findings": [f"{finding}. {finding.fix}" for finding in report.findings if finding.in_text],
+            **request,
+        }
 
     def _draft(self, draft: PublishRequest, film: Artifact) -> PublishDraft:
         social = self.run.project.primary_social()

@@ -54,6 +54,15 @@ class Resolution(Shape):
     fps: int = Field(ge=1, le=120)
 
 
+class Length(BaseModel):
+    """How long a film of the project is, in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    min: float = Field(gt=0)
+    max: float = Field(gt=0)
+
+
 class Specs(BaseModel):
     """The film's numbers; a project may add its own (``whisperTiming``, ``maxHands``)."""
 
@@ -63,6 +72,7 @@ class Specs(BaseModel):
     video_duration_s: float = Field(alias="videoDuration", gt=0, le=60)
     aspect_ratio: Literal["9:16", "16:9", "1:1"] = Field(alias="aspectRatio")
     resolution: Resolution
+    compilation_length: Length | None = Field(None, alias="compilationLength")
 
 
 class PersonaExpectations(BaseModel):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from myloware.kernel.errors import BudgetExceeded, Conflict, NotFound, UnprocessableInput
 from providers import renders
 
-from . import dispatch, money, signals
+from . import dispatch, money, preflight, signals
 from .models import Approval, Artifact, Project, ProviderJob, Run, RunEvent, Step
 from .schemas import BUDGET, GraphSpec, PlannedStep, PublishDraft, RunInput, RunOptions, RunPayload, RunResult
 from .states import (
@@ -41,6 +41,9 @@ from .states import (
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from providers.media.preflight.check import Report
+    from providers.media.preflight.facts import Facts
 
 log = logging.getLogger(__name__)
 
@@ -223,11 +226,16 @@ def _park(run: Run, step: Step, *, actor: str) -> None:
     _move_step(run, step, StepStatus.WAITING, reason="", actor=actor)
     _move_run(run, RunStatus.WAITING, reason=f"{step.kind} {step.name}", actor=actor)
     if step.kind == "gate":
-        shown = digest_of(step)
-        record_artifact(run=run, step=step, type="hitl.request", metadata={"gate": step.name, "digest": shown})
-        signals.gate_opened.send(Run, run_id=run.id, step_id=step.id)
+        _ask(run, step)
     else:
         _settle(run, step, actor=actor)
+
+
+def _ask(run: Run, step: Step) -> None:
+    """Asks people to decide upon what the gate shows now."""
+    shown = digest_of(step)
+    record_artifact(run=run, step=step, type="hitl.request", metadata={"gate": step.name, "digest": shown})
+    signals.gate_opened.send(Run, run_id=run.id, step_id=step.id)
 
 
 @transaction.atomic
@@ -339,8 +347,15 @@ class Decision:
 def decide(step_id: UUID | str, decision: Decision) -> Approval:
     """Records the one decision of a gate and moves the run accordingly.
 
-    Raises ``Conflict`` when the gate is not open, was decided already, or shows something else by now.
+    Raises ``Conflict`` when the gate is not open, was decided already, or shows something else by now, and
+    ``UnprocessableInput`` when what is approved may not be published as it is.
     """
+    run, step = _open_gate(step_id, decision.digest)
+    return _decide(run, step, decision)
+
+
+def _open_gate(step_id: UUID | str, digest: str) -> tuple[Run, Step]:
+    """The run and its gate, locked, if it is open and shows what ``digest`` is of; else ``Conflict``."""
     run, step = _locked(step_id)
     if step.kind != "gate":
         raise NotFound(f"{step.name} is not a gate")
@@ -353,9 +368,9 @@ def decide(step_id: UUID | str, decision: Decision) -> Approval:
         )
     if step.status != StepStatus.WAITING or run.status not in ACTIVE_RUN:
         raise Conflict(f"This gate is not open: the run is {run.status}.", status=run.status)
-    if decision.digest != digest_of(step):
+    if digest != digest_of(step):
         raise Conflict("What is shown has changed since you opened it. Reload the page and decide again.")
-    return _decide(run, step, decision)
+    return run, step
 
 
 def _decide(run: Run, step: Step, decision: Decision) -> Approval:
@@ -393,13 +408,27 @@ def _approved_draft(run: Run, step: Step, edits: dict[str, Any]) -> str:
     job = _draft(run, step)
     if job is None:
         return ""
+    _edit(job, edits)
+    _forbid_errors(preflight.report_of(run, job.request))
+    return digest(job.request)
+
+
+def _forbid_errors(report: Report) -> None:
+    if report.errors:
+        raise UnprocessableInput(
+            f"The pre-flight forbids this: {'; '.join(map(str, report.errors))}. Repair the film, change the text, or "
+            "send it back.",
+            rules=[finding.rule for finding in report.errors],
+        )
+
+
+def _edit(job: ProviderJob, edits: dict[str, Any]) -> None:
     try:
         draft = PublishDraft.model_validate({**job.request, **{key: edits[key] for key in EDITABLE if key in edits}})
     except ValidationError as error:
         raise UnprocessableInput("; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())) from error
     job.request = draft.model_dump(mode="json")
     job.save(update_fields=["request"])
-    return digest(job.request)
 
 
 def _reject(run: Run, step: Step, decision: Decision) -> None:
@@ -541,6 +570,107 @@ def resume(run_id: UUID | str) -> Run:
         _settle(run, step, actor="api")
     dispatch.enqueue(run)
     return run
+
+
+# --- Repairing what a gate shows
+#
+# The gate stays open. Its lease_until says that a repair is wanted or under way, attempt fences late workers off, and
+# error tells why the last one came to nothing.
+
+
+@transaction.atomic
+def ask_for_repair(step_id: UUID | str, *, digest: str, actor: str, edits: dict[str, Any]) -> None:
+    """Wants the film behind a gate mended, or checked if nobody has; ``edits`` are written into its draft at once.
+
+    Raises as :func:`decide`, and ``Conflict`` when there is nothing that could be repaired.
+    """
+    run, step = _open_gate(step_id, digest)
+    job = _draft(run, step)
+    if job is None or not preflight.can_mend(preflight.report_of(run, job.request)):
+        raise Conflict("There is nothing here that could be repaired. Reload the page.")
+    _edit(job, edits)
+    if step.repairing:
+        return
+    # What killed its workers before was another try.
+    step.retries += step.attempt > 0
+    step.error, step.lease_until = "", timezone.now()
+    step.save(update_fields=["retries", "error", "lease_until"])
+    note(run, step, "repair", old="", new="wanted", actor=actor)
+    dispatch.enqueue_task("media.repair", step.id)
+
+
+@transaction.atomic
+def take_repair(step_id: UUID | str) -> tuple[Step, ProviderJob] | None:
+    """Leases a repair that is wanted: the gate and its draft. None when another worker holds it, or it is over."""
+    run, step = _locked(step_id)
+    now = timezone.now()
+    if step.status != StepStatus.WAITING or step.lease_until is None or step.lease_until > now:
+        return None
+    if step.attempt >= MAX_ATTEMPTS * (step.retries + 1):
+        _end_repair(run, step, new="failed", error=f"gave up: {MAX_ATTEMPTS} workers died on it")
+        return None
+    step.attempt += 1
+    step.lease_until = now + timedelta(seconds=settings.RUNS.lease_s)
+    step.save(update_fields=["attempt", "lease_until"])
+    return step, _draft(run, step)
+
+
+def keep_repair(step: Step) -> bool:
+    """Extends the lease of a repair; False when it was taken over, or the gate was decided meanwhile."""
+    held = Step.objects.filter(id=step.id, attempt=step.attempt, status=StepStatus.WAITING, lease_until__isnull=False)
+    return bool(held.update(lease_until=timezone.now() + timedelta(seconds=settings.RUNS.lease_s)))
+
+
+@transaction.atomic
+def fail_repair(step: Step, reason: str) -> bool:
+    """Ends a repair that came to nothing: everything stays as it was. False when it was taken over or decided."""
+    run, current = _locked(step.id)
+    if not _holds_repair(step, current):
+        return False
+    _end_repair(run, current, new="failed", error=reason)
+    return True
+
+
+@dataclass(frozen=True)
+class Mended:
+    """What came of a repair: the film's ``facts``, and unless it needed nothing its new artifact and the rules."""
+
+    facts: Facts
+    film: dict[str, Any] | None = None
+    rules: list[str] = field(default_factory=list)
+
+
+@transaction.atomic
+def complete_repair(step: Step, mended: Mended) -> bool:
+    """Puts the mended film into the draft, and asks people anew.
+
+    False when the repair was taken over, or the gate was decided meanwhile: what was decided upon is what counts.
+    """
+    run, current = _locked(step.id)
+    if not _holds_repair(step, current):
+        return False
+    job = _draft(run, current)
+    if mended.film:
+        record_artifact(run=run, **mended.film)
+        job.request = {**job.request, "film": mended.film["checksum"]}
+        job.save(update_fields=["request"])
+    report = preflight.report_of(run, job.request, mended.facts)
+    record_artifact(run=run, step=job.step, **preflight.paper(job.request["film"], mended.facts, report))
+    _end_repair(run, current, new="done", reason=", ".join(mended.rules))
+    return True
+
+
+def _holds_repair(step: Step, current: Step) -> bool:
+    return current.attempt == step.attempt and current.status == StepStatus.WAITING and current.lease_until is not None
+
+
+def _end_repair(run: Run, step: Step, *, new: str, reason: str = "", error: str = "") -> None:
+    step.lease_until, step.error = None, error
+    step.save(update_fields=["lease_until", "error"])
+    note(run, step, "repair", old="wanted", new=new, reason=reason or error)
+    asked = run.artifacts.filter(type="hitl.request", step=step).last()
+    if asked is None or asked.metadata["digest"] != digest_of(step):
+        _ask(run, step)
 
 
 # --- What a gate shows

@@ -201,6 +201,8 @@ class Story:
         return {"gate": self._at_gate, "wait": self._at_wait, "stage": self._at_stage}[step.kind](step)
 
     def _at_gate(self, step: Step) -> str:
+        if step.repairing:
+            return "The film is being repaired"
         title = self._gate_title(step)
         return f"Waiting for you: {title[:1].lower()}{title[1:]}"
 
@@ -493,6 +495,10 @@ def _film_facts(film: Artifact) -> tuple[tuple[str, str], ...]:
     facts = (
         ("Length", f"{probe['duration_s']:.1f} s" if "duration_s" in probe else ""),
         ("Frame", f"{probe['width_px']} × {probe['height_px']}, {probe['fps']:g} fps" if "width_px" in probe else ""),
-        ("Loudness", f"{loudness['integrated_lufs']:.1f} LUFS" if "integrated_lufs" in loudness else ""),
+        ("Loudness", _loudness(loudness["integrated_lufs"]) if "integrated_lufs" in loudness else ""),
     )
     return tuple((name, value) for name, value in facts if value)
+
+
+def _loudness(lufs: float | None) -> str:
+    return "silent" if lufs is None else f"{lufs:.1f} LUFS"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import transaction
@@ -12,6 +12,9 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from . import dispatch, services
 from .models import ProviderJob, Run, Step
 from .states import OPEN_JOB, RunStatus, StepStatus
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 
 @transaction.atomic
@@ -47,3 +50,14 @@ def expired_waits(now: datetime) -> int:
     """Ends waits whose deadline passed."""
     late = Step.objects.filter(kind="wait", status=StepStatus.WAITING, deadline__lt=now).values_list("id", flat=True)
     return sum(services.expire(step_id, now=now) for step_id in list(late[:100]))
+
+
+def orphaned_repairs(now: datetime) -> list[UUID]:
+    """Gates whose repair nobody holds any more, or whose wake-up never arrived; each is handed out once per lease."""
+    silent = Step.objects.filter(
+        kind="gate", status=StepStatus.WAITING, lease_until__lt=now - timedelta(seconds=settings.RUNS.lease_s)
+    )
+    ids = list(silent.values_list("id", flat=True)[:100])
+    # From now on another worker may take it.
+    Step.objects.filter(id__in=ids, status=StepStatus.WAITING, lease_until__lt=now).update(lease_until=now)
+    return ids

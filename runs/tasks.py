@@ -17,7 +17,7 @@ from myloware.kernel.lease import kept
 from myloware.kernel.logging import log_context
 from personas.registry import PERSONAS
 
-from . import crew, jobs, services, stock, sweeps
+from . import crew, jobs, repairs, services, stock, sweeps
 from .dispatch import due, enqueue_task, relay
 
 if TYPE_CHECKING:
@@ -107,6 +107,11 @@ def refresh(job_id: str) -> None:
     jobs.refresh(job_id)
 
 
+@shared_task(name="media.repair")
+def repair(step_id: str) -> str:
+    return repairs.carry_out(step_id)
+
+
 @shared_task(name="runs.sweep")
 def sweep() -> dict[str, int]:
     """Sends lost wake-ups again: expired leases, forgotten runs, silent jobs, passed deadlines."""
@@ -118,7 +123,10 @@ def sweep() -> dict[str, int]:
     stranded = jobs.stranded(now)
     for run_id, kind in stranded:
         enqueue_task("jobs.submit", run_id, kind)
-    found |= {"jobs": len(silent), "intents": len(stranded), "outbox": relay(due(now))}
+    orphans = sweeps.orphaned_repairs(now)
+    for step_id in orphans:
+        enqueue_task("media.repair", step_id)
+    found |= {"jobs": len(silent), "intents": len(stranded), "repairs": len(orphans), "outbox": relay(due(now))}
     if any(found.values()):
         log.info("sweep found work", extra=found)
     return found

@@ -20,8 +20,8 @@ import uvicorn
 from .order import Order, chance
 
 LATEST_S = 4.0
-# Of every clip and film, in pixels, seconds and frames per second.
-SIZE, FILM_S, FPS = (90, 160), 1.0, 30
+# Of every clip and film, in pixels, seconds and frames per second; no platform takes smaller ones.
+SIZE, FILM_S, FPS = (360, 640), 1.0, 30
 _JSON = {"content-type": "application/json"}
 
 

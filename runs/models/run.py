@@ -92,6 +92,11 @@ class Step(models.Model):
     def __str__(self) -> str:
         return f"{self.position}. {self.kind} {self.name}"
 
+    @property
+    def repairing(self) -> bool:
+        """Whether the film behind this open gate is being mended, or is about to be."""
+        return self.kind == "gate" and self.status == StepStatus.WAITING and self.lease_until is not None
+
     def seconds(self, now: datetime) -> float | None:
         """How long it took, or has been taking until ``now``; None before it started."""
         return ((self.finished_at or now) - self.started_at).total_seconds() if self.started_at else None

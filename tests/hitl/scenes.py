@@ -9,14 +9,17 @@ from urllib.parse import parse_qs, urlsplit
 from django.conf import settings
 
 from hitl.links import approval_url, open_gate
-from runs import jobs, services
+from runs import jobs, preflight, services
 from runs.models import Project, Run, Step
 from runs.schemas import PublishDraft, RunInput, RunOptions
 from runs.services import Decision
 from runs.states import JobStatus, Verdict
+from tests.providers.media.media_files import FINE
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from providers.media.preflight.facts import Facts
 
 BRIEF = "the moon orders a cheeseburger at a drive-in on a rainy night"
 
@@ -54,17 +57,31 @@ def at_ideate() -> Run:
     return run
 
 
-def at_prepublish(film: Path | None = None) -> Run:
+def at_prepublish(film: Path | None = None, facts: Facts | None = FINE) -> Run:
+    """``facts`` of the film are as if they had been measured; None: nobody has looked yet."""
+    run, checksum = at_quinn(film)
+    work(run, orders=("publish", draft(checksum).model_dump(mode="json")))
+    if facts:
+        measured(run, checksum, facts)
+    park(run)
+    return run
+
+
+def at_quinn(film: Path | None = None) -> tuple[Run, str]:
+    """The run, and the checksum of its film."""
     run = at_workflow()
     decide(run)
     work(run, {"ideas": IDEAS[:2]})
     for kind in ("clips", "render"):
         finished(work(run, orders=(kind, {"prompt": "a clip"})))
         park(run)
-    checksum = _keep(run, film)
-    work(run, orders=("publish", draft(checksum).model_dump(mode="json")))
-    park(run)
-    return run
+    return run, _keep(run, film)
+
+
+def measured(run: Run, checksum: str, facts: Facts) -> None:
+    """Files what Quinn's stage would have measured of the film."""
+    report = preflight.report_of(run, run.jobs.get(kind="publish").request, facts)
+    services.record_artifact(run=run, **preflight.paper(checksum, facts, report))
 
 
 def draft(checksum: str) -> PublishDraft:
@@ -89,7 +106,7 @@ def _keep(run: Run, film: Path | None) -> str:
         type="ffmpeg.normalized",
         path=f"{checksum[:2]}/{checksum}.mp4",
         checksum=checksum,
-        metadata={"duration_s": 16.0, "width_px": 1080, "height_px": 1920},
+        metadata={"probe": {"duration_s": 16.0, "width_px": 1080, "height_px": 1920}},
     )
     return checksum
 

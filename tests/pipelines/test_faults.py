@@ -315,7 +315,7 @@ def _hire() -> None:
     call_command("load_projects", verbosity=0)
     project = Project.objects.get(slug="test_video_gen")
     spec = project.spec.model_dump(mode="json", by_alias=True)
-    spec["specs"] |= {"videoCount": 1, "resolution": {"width": 90, "height": 160, "fps": 30}}
+    spec["specs"] |= {"videoCount": 1, "resolution": {"width": 360, "height": 640, "fps": 30}}
     project.spec = type(project.spec).model_validate(spec)
     project.save()
     User.objects.create_superuser("reader")

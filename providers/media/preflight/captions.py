@@ -26,7 +26,7 @@ class Box(NamedTuple):
 
 
 def captions(edit: Mapping[str, Any], *, width_px: int, height_px: int) -> tuple[Box, ...]:
-    """The texts of an Edit in a film of this size made from it: how far their letters reach, in the middle of their time.
+    """How far the letters of an Edit's texts reach, in the middle of their time, in a film of this size.
 
     Nothing for an Edit that our engine does not render: where the service lays its texts is not known.
     """
