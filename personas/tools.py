@@ -168,7 +168,10 @@ def design_sound_tool(cues: list[Cue], runtime: Runtime) -> str:
 
 @tool(args_schema=PublishArgs)
 def publish_to_tiktok_tool(title: str, caption: str, tags: list[str], runtime: Runtime) -> str:
-    """Store the publish draft for the run's film. A person reads it before anything is sent; call it once."""
+    """Store the publish draft for the run's film. A person reads it before anything is sent.
+
+    Call it once, and again only to mend what its ``findings`` say against the text.
+    """
     draft = PublishRequest(title=title, caption=caption, tags=tuple(tags))
     context: StageContext = runtime.context
     return _json(context.caller.call(context.production.draft_publish, _call_id(runtime), draft))

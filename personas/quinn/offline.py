@@ -40,7 +40,8 @@ QUESTIONS = (
     "Name the sound you heard at the end.",
     "Would you touch it?",
 )
-MAX_TAGS = 8
+# More than these TikTok does not take.
+MAX_TAGS = 5
 _HASHTAG = re.compile(r"#(\w{3,30})")
 
 
@@ -100,7 +101,7 @@ def _tags(turn: StageTurn, beats: list[Beat]) -> list[str]:
     read = _HASHTAG.findall(" ".join(str(passage["snippet"]) for passage in turn.passages))
     own = [*dict.fromkeys(beat.subject.split()[-1] for beat in beats), *(beat.header for beat in beats)]
     genre = ["surrealasmr", "asmr"] if is_surreal(turn.brief) else ["shortfilm"]
-    tags = [re.sub(r"\W", "", tag).lower() for tag in (*own[:4], *genre, *read, "aivideo")]
+    tags = [re.sub(r"\W", "", tag).lower() for tag in (*own[:2], *genre, *read, "aivideo")]
     return [tag for tag in dict.fromkeys(tags) if 2 <= len(tag) <= 30][:MAX_TAGS]
 
 
