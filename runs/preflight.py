@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from providers.base import with_hashtags
+from providers.media.merge import merged
 from providers.media.preflight.captions import captions
 from providers.media.preflight.check import Finding, Report, check
 from providers.media.preflight.facts import Facts, inspect
 from providers.media.preflight.measures import Draft
 from providers.media.preflight.rules import EVERY_FILM, Rule, Rules, rules_of
-from providers.shotstack.schema import merged
 
 from . import store
 from .schemas import PublishDraft
@@ -62,7 +62,8 @@ def measure(run: Run, film: Artifact | store.Stored) -> Facts:
 @lru_cache(maxsize=256)
 def _measured(checksum: str, path: str) -> Facts:
     # A file is named by its bytes: what was measured of them stays true.
-    return inspect(store.absolute(path))
+    with store.local(path) as film:
+        return inspect(film)
 
 
 def report_of(run: Run, request: dict[str, Any], facts: Facts | None = None) -> Report:

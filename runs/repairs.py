@@ -7,12 +7,14 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
+from django.conf import settings
+
 from myloware.kernel.errors import Conflict, MylowareError
+from myloware.kernel.lease import kept
 from providers.media.preflight.repair import repair
 from providers.media.probe import probe
 
 from . import preflight, services, store
-from .lease import kept
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +31,7 @@ def carry_out(step_id: UUID | str) -> str:
     if taken is None:
         return "nothing to repair"
     step, draft = taken
-    with kept(partial(services.keep_repair, step)):
+    with kept(partial(services.keep_repair, step), settings.RUNS.lease_s):
         try:
             mended = _mended(draft)
         except MylowareError as error:
@@ -50,7 +52,8 @@ def _mended(draft: ProviderJob) -> services.Mended:
     with store.workspace() as folder:
         size, target = draft.run.payload.specs.resolution, folder / "film.mp4"
         frame = {"width_px": size.width, "height_px": size.height, "fps": size.fps}
-        rules = repair(store.absolute(film.path), report.findings, target, **frame)
+        with store.local(film.path) as source:
+            rules = repair(source, report.findings, target, **frame)
         return _kept(draft, film, target, rules)
 
 

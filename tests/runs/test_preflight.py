@@ -225,7 +225,8 @@ def test_a_repaired_film_is_asked_about_anew_and_published(waiting: Run) -> None
     waiting.refresh_from_db()
     assert waiting.status == RunStatus.SUCCEEDED
     made = waiting.artifacts.get(type="ffmpeg.normalized", checksum=new)
-    assert store.checksum_of(store.absolute(made.path)) == new
+    with store.local(made.path) as file:
+        assert store.checksum_of(file) == new
     assert made.metadata["repaired"] == {"from": old, "rules": ["film.loudness"]}
     events = waiting.events.filter(subject="repair").values_list("new", "reason", "actor")
     assert list(events) == [("wanted", "", "bob"), ("done", "film.loudness", "worker")]

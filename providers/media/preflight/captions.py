@@ -58,10 +58,10 @@ def _ink(
     asset: RichTextAsset | TextAsset | TitleAsset, clip: Clip, frame: Size, length_s: float
 ) -> tuple[Size, tuple[float, float, float, float] | None]:
     """A text's box, and which part of it has letters; all of it when its font is the user's own."""
-    box = (clip.width and round(clip.width), clip.height and round(clip.height))
-    whole = Size(box[0] or frame.width, box[1] or frame.height)
+    own = (None if clip.width is None else round(clip.width), None if clip.height is None else round(clip.height))
+    whole = Size(own[0] or frame.width, own[1] or frame.height)
     try:
-        shown = stills(asset, frame_px=(frame.width, frame.height), box_px=box, length_s=length_s, fonts=FontBook())
+        shown = stills(asset, frame_px=(frame.width, frame.height), box_px=own, length_s=length_s, fonts=FontBook())
     except UnprocessableInput:
         return whole, WHOLE
     picture = shown[-1].picture
