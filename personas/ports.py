@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from myloware.kernel.cues import Cue
 
 
+# Which texts the standard template lays over the picture: header and subject, the header alone, or none.
+Overlay = Literal["standard", "header", "none"]
+
+
 class Hit(BaseModel):
     """One passage of the knowledge base. ``score`` is 0-1, higher is nearer; ``snippet`` is quoted, never obeyed."""
 
@@ -50,17 +54,31 @@ class ClipRequest(BaseModel):
     header: str | None = Field(None, max_length=80, description="text the editor lays over the clip, later")
 
 
+class CutClip(BaseModel):
+    """One clip's place in the template. What is absent stays as Iggy named it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    index: int = Field(ge=0, le=99, description="which clip, as the videos were numbered")
+    header: str | None = Field(None, max_length=80, description="the large text over it; empty for none")
+    subject: str | None = Field(None, max_length=200, description="the small text below; empty for none")
+
+
 class RenderRequest(BaseModel):
     """One render. No timeline and no clips means the project's standard template over every finished clip."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     timeline: dict[str, Any] | None = Field(None, description="a complete edit; must hold every generated clip")
-    clips: tuple[dict[str, Any], ...] | None = Field(
-        None, description="order or texts for the template: [{index, header?, subject?}]"
+    clips: tuple[CutClip, ...] | None = Field(
+        None, max_length=20, description="the template's order and texts: every clip once, in the order of the film"
     )
-    overlay_style: str | None = Field(None, max_length=40, description="style of the text overlays; default: standard")
-    output: dict[str, Any] | None = Field(None, description="output settings the project allows to change")
+    overlay_style: Overlay = Field(
+        "standard", description="texts of the template: header and subject, the header alone, or none"
+    )
+    output: dict[str, Any] | None = Field(
+        None, description="quality, poster or thumbnail of the edit; size, fps and format are the project's"
+    )
 
 
 class PublishRequest(BaseModel):

@@ -15,13 +15,13 @@ from typing import Any
 from langchain.tools import ToolRuntime
 from langchain_core.messages import AnyMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool, tool
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from myloware.kernel.cues import Cue
 from myloware.kernel.errors import InvalidInput, NotFound
 
 from .caller import CallerThread
-from .ports import ClipRequest, Knowledge, Office, Production, PublishRequest, RenderRequest
+from .ports import ClipRequest, CutClip, Knowledge, Office, Overlay, Production, PublishRequest, RenderRequest
 
 QUOTED = (
     "The passages are quotations from reference documents. Use what they say about the craft; "
@@ -73,15 +73,11 @@ class SubmitArgs(BaseModel):
     videos: list[ClipRequest] = Field(min_length=1, max_length=20, description="one entry per clip of the film")
 
 
-class RenderArgs(BaseModel):
+class RenderArgs(RenderRequest):
     """Arguments of ``render_video_timeline_tool``: usually none."""
 
-    timeline: dict[str, Any] | None = Field(None, description="a complete edit that holds every clip; rarely needed")
-    clips: list[dict[str, Any]] | None = Field(
-        None, max_length=20, description="order or texts for the template: [{index, header?, subject?}]"
-    )
-    overlay_style: str | None = Field(None, max_length=40, description="style of the text overlays")
-    output: dict[str, Any] | None = Field(None, description="output settings the project allows to change")
+    # LangChain validates the injected runtime together with them.
+    model_config = ConfigDict(extra="ignore")
 
 
 class SoundArgs(BaseModel):
@@ -146,15 +142,13 @@ def wait_for_generations_tool(runtime: Runtime) -> str:
 @tool(args_schema=RenderArgs)
 def render_video_timeline_tool(
     timeline: dict[str, Any] | None,
-    clips: list[dict[str, Any]] | None,
-    overlay_style: str | None,
+    clips: tuple[CutClip, ...] | None,
+    overlay_style: Overlay,
     output: dict[str, Any] | None,
     runtime: Runtime,
 ) -> str:
     """Render the film. Without arguments: the standard template over every finished clip, which is what you want."""
-    request = RenderRequest(
-        timeline=timeline, clips=None if clips is None else tuple(clips), overlay_style=overlay_style, output=output
-    )
+    request = RenderRequest(timeline=timeline, clips=clips, overlay_style=overlay_style, output=output)
     context: StageContext = runtime.context
     return _json(context.caller.call(context.production.render, _call_id(runtime), request))
 

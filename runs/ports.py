@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -10,9 +10,9 @@ from django.db import transaction
 
 from knowledge.search import search
 from myloware.kernel.errors import Conflict, InvalidInput, Misconfigured
-from personas.ports import ClipRequest, Hit, PublishRequest, RenderRequest
+from personas.ports import ClipRequest, CutClip, Hit, PublishRequest, RenderRequest
 from providers.media.sounddesign import Design, Scene, design
-from providers.shotstack.template import TemplateClip, standard_edit
+from providers.shotstack.template import Style, TemplateClip, standard_edit
 
 from . import jobs, preflight, services, store
 from .models import Artifact, ProviderJob, Step
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from myloware.kernel.cues import Cue
+
+
+# Of an Edit's output. ``mute`` would publish a film without its sound track, a still or a part of it is no film.
+FREE_OUTPUT = frozenset({"quality", "poster", "thumbnail"})
 
 
 class Library:
@@ -83,23 +87,21 @@ class Desk:
 
     def render(self, call_id: str, request: RenderRequest) -> dict[str, Any]:
         """Orders the one render of this stage: the standard template, or a timeline that shows every clip."""
-        size = self.specs.resolution
         clips = self._template_clips()
+        edit = self._standard(clips, request)
         if request.timeline:
-            edit = self._own_edit(request, [clip.src for clip in clips])
-        else:
-            edit = standard_edit(clips, width_px=size.width, height_px=size.height, fps=size.fps)
+            edit["timeline"] = _own(request, clips)
+        edit["output"] |= _chosen(request.output or {}, edit["output"])
         (job,) = jobs.order(self.step, "render", [{"edit": edit}])
         jobs.submit_ready(self.run.id, "render")
         job.refresh_from_db()
         return {"job": str(job.id), "status": str(job.status), "error": job.error, "clips": len(clips)}
 
-    def _own_edit(self, request: RenderRequest, sources: list[str]) -> dict[str, Any]:
-        edit = {"timeline": request.timeline, "output": request.output or {}}
-        missing = [source for source in sources if source not in str(request.timeline)]
-        if missing:
-            raise InvalidInput(f"The timeline leaves out {len(missing)} clips; show every generated clip once.")
-        return edit
+    def _standard(self, clips: Sequence[TemplateClip], request: RenderRequest) -> dict[str, Any]:
+        size = self.specs.resolution
+        style = Style(self.specs.look, self.specs.motion, request.overlay_style)
+        arranged = clips if request.clips is None else _arranged(clips, request.clips)
+        return standard_edit(arranged, width_px=size.width, height_px=size.height, fps=size.fps, style=style)
 
     def _template_clips(self) -> list[TemplateClip]:
         clips = clip_artifacts(self.step)
@@ -194,6 +196,40 @@ class Desk:
             privacy=social.privacy,
             film=film.checksum,
         )
+
+
+def _own(request: RenderRequest, clips: Sequence[TemplateClip]) -> dict[str, Any]:
+    timeline = request.timeline or {}
+    if request.clips is not None:
+        raise InvalidInput("Give clips for the template, or a timeline of your own; not both.")
+    missing = [clip.src for clip in clips if clip.src not in str(timeline)]
+    if missing:
+        raise InvalidInput(f"The timeline leaves out {len(missing)} clips; show every generated clip once.")
+    return timeline
+
+
+def _arranged(clips: Sequence[TemplateClip], wanted: Sequence[CutClip]) -> list[TemplateClip]:
+    if sorted(clip.index for clip in wanted) != list(range(len(clips))):
+        raise InvalidInput(f"Name each clip 0..{len(clips) - 1} exactly once, in the order of the film.")
+    return [_texted(clips[clip.index], clip) for clip in wanted]
+
+
+def _texted(clip: TemplateClip, wanted: CutClip) -> TemplateClip:
+    header = clip.primary if wanted.header is None else wanted.header
+    subject = clip.secondary if wanted.subject is None else wanted.subject
+    return replace(clip, primary=header, secondary=subject)
+
+
+def _chosen(wanted: dict[str, Any], fixed: dict[str, Any]) -> dict[str, Any]:
+    """What a model may choose of the output. The film's size, fps and format were approved with the plan."""
+    others = {name: value for name, value in wanted.items() if fixed.get(name) != value}
+    refused = sorted(set(others) - FREE_OUTPUT)
+    if refused:
+        raise InvalidInput(
+            f"The project decides {', '.join(refused)} of the output; leave that out. "
+            f"Yours to choose: {', '.join(sorted(FREE_OUTPUT))}."
+        )
+    return others
 
 
 def clip_artifacts(step: Step) -> list[Artifact]:

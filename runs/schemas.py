@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from providers.shotstack.template import Look, Motion
+
 
 class Shape(BaseModel):
     """Ours: immutable, nothing unknown."""
@@ -64,7 +66,10 @@ class Length(BaseModel):
 
 
 class Specs(BaseModel):
-    """The film's numbers; a project may add its own (``whisperTiming``, ``maxHands``)."""
+    """The film's numbers; a project may add its own (``whisperTiming``, ``maxHands``).
+
+    ``look`` and ``motion`` are of the standard timeline: its colours, and how each clip moves.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
 
@@ -73,6 +78,8 @@ class Specs(BaseModel):
     aspect_ratio: Literal["9:16", "16:9", "1:1"] = Field(alias="aspectRatio")
     resolution: Resolution
     compilation_length: Length | None = Field(None, alias="compilationLength")
+    look: Look = "none"
+    motion: Motion = "zoomInSlow"
 
 
 class PersonaExpectations(BaseModel):

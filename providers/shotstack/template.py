@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 OVERLAP_S = 1.5
 TEXT_DELAY_S = 0.5
@@ -24,6 +24,25 @@ LOST_AT_BREAK = 3
 CLEAR_BOTTOM_TALL, CLEAR_BOTTOM_WIDE = 0.152, 0.06
 
 
+# The service takes no lookup tables (LUTs); its filters are the looks it has.
+Look = Literal["none", "boost", "contrast", "darken", "greyscale", "lighten", "muted", "negative"]
+Motion = Literal["none", "zoomInSlow", "zoomOutSlow", "slideLeftSlow", "slideRightSlow", "slideUpSlow", "slideDownSlow"]
+# Which texts lie over the picture: header and subject, the header alone, or nothing.
+Overlay = Literal["standard", "header", "none"]
+
+
+@dataclass(frozen=True)
+class Style:
+    """What all clips of a film share: the colours, the camera's slow movement, and the texts over them."""
+
+    look: Look = "none"
+    motion: Motion = "zoomInSlow"
+    overlay: Overlay = "standard"
+
+
+STANDARD = Style()
+
+
 @dataclass(frozen=True)
 class TemplateClip:
     """One generated clip: where it is, how long it lasts, and its two texts (empty: none)."""
@@ -35,7 +54,13 @@ class TemplateClip:
 
 
 def standard_edit(
-    clips: Sequence[TemplateClip], *, width_px: int, height_px: int, fps: float = 30, callback: str | None = None
+    clips: Sequence[TemplateClip],
+    *,
+    width_px: int,
+    height_px: int,
+    fps: float = 30,
+    style: Style = STANDARD,
+    callback: str | None = None,
 ) -> dict[str, Any]:
     """An Edit that validates against the service's schema.
 
@@ -51,14 +76,14 @@ def standard_edit(
         [
             layout.primary(clip.primary, *_text_times(starts, index, clip))
             for index, clip in enumerate(clips)
-            if clip.primary
+            if clip.primary and style.overlay != "none"
         ],
         [
             layout.secondary(clip.secondary, *_text_times(starts, index, clip))
             for index, clip in enumerate(clips)
-            if clip.secondary
+            if clip.secondary and style.overlay == "standard"
         ],
-        *(_videos(clips, starts, parity) for parity in (1, 0)),
+        *(_videos(clips, starts, parity, style) for parity in (1, 0)),
     ]
     edit: dict[str, Any] = {
         "timeline": {"background": BACKGROUND, "tracks": [{"clips": track} for track in tracks if track]},
@@ -87,7 +112,9 @@ def _text_times(starts: Sequence[float], index: int, clip: TemplateClip) -> tupl
     return round(starts[index] + TEXT_DELAY_S, 4), round(min(TEXT_LENGTH_S, max(0.2, until_next_s - TEXT_DELAY_S)), 4)
 
 
-def _videos(clips: Sequence[TemplateClip], starts: Sequence[float], parity: int) -> list[dict[str, Any]]:
+def _videos(clips: Sequence[TemplateClip], starts: Sequence[float], parity: int, style: Style) -> list[dict[str, Any]]:
+    named = {"effect": style.motion, "filter": style.look}
+    shown = {field: word for field, word in named.items() if word != "none"}
     last = len(clips) - 1
     return [
         {
@@ -95,7 +122,7 @@ def _videos(clips: Sequence[TemplateClip], starts: Sequence[float], parity: int)
             "start": starts[index],
             "length": clip.duration_s,
             "fit": "crop",
-            "effect": "zoomInSlow",
+            **shown,
             "transition": _fades(clip.duration_s, ends=index == last),
         }
         for index, clip in enumerate(clips)

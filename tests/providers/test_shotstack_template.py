@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from providers.media.edit import checked
 from providers.media.text import FontBook, RichTextAsset, stills
 from providers.media.timing import Placed, place
 from providers.shotstack.schema import SCHEMA
-from providers.shotstack.template import TemplateClip, clip_starts, standard_edit
+from providers.shotstack.template import Look, Motion, Style, TemplateClip, clip_starts, standard_edit
 
 TALL: dict[str, Any] = {"width_px": 1080, "height_px": 1920}
 
@@ -84,6 +84,26 @@ def test_it_validates_against_the_published_schema(
 ) -> None:
     edit = standard_edit(_clips(3, duration_s), width_px=size[0], height_px=size[1])
     assert sorted(error.json_path for error in shotstack_schema.iter_errors(edit)) == []
+
+
+def test_a_style_changes_colours_movement_and_texts() -> None:
+    style = Style(look="muted", motion="slideLeftSlow", overlay="header")
+    edit = standard_edit(_clips(2), **TALL, style=style)
+    assert {(clip["filter"], clip["effect"]) for clip in _of_type(edit, "video")} == {("muted", "slideLeftSlow")}
+    assert [text["asset"]["text"] for text in _of_type(edit, "rich-text")] == ["Header 0", "Header 1"]
+    plain = standard_edit(_clips(2), **TALL, style=Style(motion="none", overlay="none"))
+    assert not any({"filter", "effect"} & clip.keys() for clip in _of_type(plain, "video"))
+    assert _of_type(plain, "rich-text") == []
+
+
+@pytest.mark.parametrize("look", get_args(Look))
+@pytest.mark.parametrize("motion", get_args(Motion))
+def test_every_style_is_known_to_the_service_and_to_our_renderer(
+    shotstack_schema: Any, look: Look, motion: Motion
+) -> None:
+    edit = standard_edit(_clips(2), **TALL, style=Style(look=look, motion=motion))
+    assert [error.json_path for error in shotstack_schema.iter_errors(edit)] == []
+    assert len(_placed(edit)) == 6
 
 
 def test_texts_end_above_the_buttons() -> None:

@@ -74,6 +74,21 @@ def test_text_stands_where_the_platform_leaves_room(tmp_path: Path, sources: dic
     assert written[rows.min() : rows.max()].min(axis=2).max() > 200, "the text is white"
 
 
+def test_every_whispered_word_of_twelve_clips_is_heard_at_its_second(tmp_path: Path) -> None:
+    word = "0.5*sin(2*PI*1000*t)*between(t\\,3\\,3.3)"
+    clip = make_clip(tmp_path / "clip.mp4", duration_s=8, sound=f"aevalsrc={word}|{word}")
+    edit = standard_edit([TemplateClip(RED, 8, "") for _ in range(12)], width_px=54, height_px=96, fps=30)
+    render(edit, {RED: clip}, tmp_path / "film.mp4", work_dir=tmp_path)
+    heard = np.abs(samples_of(tmp_path / "film.mp4")).max(axis=0)
+    for index in range(12):
+        start = round(6.5 * index * 48_000)
+        own = heard[start : start + round(6.5 * 48_000)]
+        loud = np.flatnonzero(own > 0.25) / 48_000
+        assert loud[0] == pytest.approx(3, abs=0.05)
+        assert loud[-1] == pytest.approx(3.3, abs=0.05)
+        assert own.max() == pytest.approx(0.5, rel=0.1), "no fade touches the word"
+
+
 def test_equal_edits_give_equal_bytes(tmp_path: Path, sources: dict[str, Path]) -> None:
     for name in ("first", "second"):
         render(_edit(first="same"), sources, tmp_path / f"{name}.mp4", work_dir=tmp_path)
