@@ -3,10 +3,11 @@
 - *ours*: ``providers.media.render`` with nothing kept from before;
 - *caption*: the same with every piece kept, after one caption was changed;
 - *bare*: one FFmpeg that decodes our film and encodes the same frames and sound with the same settings;
-- *moviepy*: the same film made with MoviePy 2, if it is installed (``pip install "moviepy>=2"``).
+- *moviepy*: the same film made with MoviePy 2 (``with_moviepy.py``). It wants an older Pillow than ours, so it gets an
+  environment of its own: ``python -m venv moviepy && moviepy/bin/pip install "moviepy>=2"``.
 
-``python -m benchmarks.render [--runs 3] [--clip-s 4] [--without-moviepy]`` prints medians, ratios and peaks of memory
-(all processes of a run together). Sources are synthesised once and kept in the temporary folder of the machine.
+``python -m benchmarks.render [--runs 3] [--clip-s 4] [--moviepy moviepy/bin/python]`` prints medians, ratios and peaks
+of memory (all processes of a run together). Sources are synthesised once and kept in the machine's temporary folder.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -108,31 +108,23 @@ def bare(stage: Stage) -> None:
     ffmpeg.write(["-i", str(stage.folder / "ours.mp4"), *encoder], stage.folder / "bare.mp4", timeout_s=3600)
 
 
-def moviepy(stage: Stage) -> None:
-    from moviepy import CompositeVideoClip, TextClip, VideoFileClip, afx, vfx  # type: ignore[import-not-found]
-
-    layers = []
-    for track in reversed(stage.edit["timeline"]["tracks"]):
-        for clip in track["clips"]:
-            asset, start, length = clip["asset"], clip["start"], clip["length"]
-            if asset["type"] == "video":
-                layer = VideoFileClip(str(stage.clips[asset["src"]])).with_effects(
-                    [afx.AudioFadeIn(0.5), afx.AudioFadeOut(0.5)]
-                )
-            else:
-                size = {"font_size": asset["font"]["size"], "size": (clip["width"], clip["height"])}
-                layer = TextClip(font=str(FONT), text=asset["text"], color="white", method="caption", **size)
-                layer = layer.with_duration(length).with_position(("center", HEIGHT - clip["height"] - 290))
-            fades = {"in": vfx.CrossFadeIn, "out": vfx.CrossFadeOut}
-            effects = [fades[end](0.5 if word.endswith("Fast") else 1) for end, word in clip["transition"].items()]
-            layers.append(layer.with_start(start).with_effects(effects))
-    film = CompositeVideoClip(layers, size=(WIDTH, HEIGHT))
-    settings = {"fps": FPS, "codec": "libx264", "preset": PRESET, "audio_codec": "aac", "threads": os.cpu_count()}
-    quality = ["-crf", str(CRF["high"]), "-pix_fmt", "yuv420p"]
-    film.write_videofile(str(stage.folder / "moviepy.mp4"), ffmpeg_params=quality, logger=None, **settings)
+WAYS: dict[str, Callable[[Stage], None]] = {"ours": ours, "caption": caption, "bare": bare}
 
 
-WAYS: dict[str, Callable[[Stage], None]] = {"ours": ours, "caption": caption, "bare": bare, "moviepy": moviepy}
+def task_of_moviepy(stage: Stage) -> Path:
+    """What ``with_moviepy.py`` reads: the Edit, its files and how to encode."""
+    task = {
+        "edit": stage.edit,
+        "clips": {src: str(path) for src, path in stage.clips.items()},
+        "font": str(FONT),
+        "preset": PRESET,
+        "crf": CRF["high"],
+        "threads": os.cpu_count(),
+        "target": str(stage.folder / "moviepy.mp4"),
+    }
+    file = stage.folder / "moviepy.json"
+    file.write_text(json.dumps(task))
+    return file
 
 
 # --- Measuring
@@ -146,25 +138,19 @@ class Run:
     peak_mb: float
 
 
-def measured(way: str, folder: Path, clip_s: float) -> Run:
+def command_of(way: str, folder: Path, clip_s: float) -> list[str]:
+    options = ["--way", way, "--folder", str(folder), "--clip-s", f"{clip_s:g}"]
+    return [sys.executable, "-m", "benchmarks.render", *options]
+
+
+def measured(command: list[str]) -> Run:
     started = time.monotonic()
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.render",
-        "--way",
-        way,
-        "--folder",
-        str(folder),
-        "--clip-s",
-        f"{clip_s:g}",
-    ]
     with subprocess.Popen(command) as process:
         peak = _Peak(process.pid)
         code = process.wait()
         wall_s = time.monotonic() - started
     if code:
-        sys.exit(f"{way} failed with exit status {code}")
+        sys.exit(f"{' '.join(command)} failed with exit status {code}")
     return Run(wall_s, peak.stop() / 1e6)
 
 
@@ -209,9 +195,9 @@ def report(runs: dict[str, list[Run]]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=3, help="of each way (MoviePy: one)")
+    parser.add_argument("--runs", type=int, default=3, help="of each way")
     parser.add_argument("--clip-s", type=float, default=4.0, help="length of each of the twelve clips")
-    parser.add_argument("--without-moviepy", action="store_true")
+    parser.add_argument("--moviepy", metavar="PYTHON", help="a Python that has MoviePy 2")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "myloware-benchmark")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -220,12 +206,14 @@ def main() -> None:
     if options.way:
         WAYS[options.way](stage)
         return
-    runs: dict[str, list[Run]] = {"ours": [], "caption": [], "bare": []}
+    commands = {way: command_of(way, options.folder, options.clip_s) for way in WAYS}
+    if options.moviepy:
+        script = Path(__file__).with_name("with_moviepy.py")
+        commands["moviepy"] = [options.moviepy, str(script), str(task_of_moviepy(stage))]
+    runs: dict[str, list[Run]] = {way: [] for way in commands}
     for _ in range(options.runs):
-        for way, seen in runs.items():
-            seen.append(measured(way, options.folder, options.clip_s))
-    if not options.without_moviepy and find_spec("moviepy"):
-        runs["moviepy"] = [measured("moviepy", options.folder, options.clip_s)]
+        for way, command in commands.items():
+            runs[way].append(measured(command))
     print(json.dumps(report(runs), indent=2))
 
 

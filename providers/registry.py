@@ -230,11 +230,16 @@ def reference(name: str, url: str) -> str:
     return callbacks.reference(query_of(url), name, secret=_callback_secret(name)) or ""
 
 
-def simulators(*, tiny: bool = False, beside: Mapping[str, type[Simulator]] | None = None) -> dict[str, Simulator]:
-    """Every stand-in, and those of others ``beside``, in the world that the settings describe."""
+def simulators(
+    *, tiny: bool = False, beside: Mapping[str, type[Simulator]] | None = None, public_url: str | None = None
+) -> dict[str, Simulator]:
+    """Every stand-in, and those of others ``beside``, in the world that the settings describe.
+
+    ``public_url`` is where they are found, when that is not where the settings say.
+    """
     own: dict[str, type[Simulator]] = {name: import_string(each.simulator) for name, each in PROVIDERS.items()}
     kinds = own | dict(beside or {})
-    world = _world(kinds, tiny=tiny)
+    world = _world(kinds, tiny=tiny, public_url=public_url or settings.PROVIDERS.simulators_url)
     return {name: kind(world) for name, kind in kinds.items()}
 
 
@@ -274,7 +279,7 @@ def _counts() -> RedisStorage:
     return RedisStorage(settings.REDIS_URL, socket_timeout=3, socket_connect_timeout=3)
 
 
-def _world(kinds: Mapping[str, type[Simulator]], *, tiny: bool) -> World:
+def _world(kinds: Mapping[str, type[Simulator]], *, tiny: bool, public_url: str) -> World:
     folder = settings.DATA_DIR / "simulators"
     chosen = settings.PROVIDERS
     return World(
@@ -285,7 +290,7 @@ def _world(kinds: Mapping[str, type[Simulator]], *, tiny: bool) -> World:
             chosen.simulators_faults,
             chosen.simulators_time_scale,
         ),
-        public_url=settings.PROVIDERS.simulators_url,
+        public_url=public_url,
         secrets={name: _callback_secret(name) for name in PROVIDERS},
         webhooks={name: webhook_url(name) for name in PROVIDERS},
         fetch=_from_the_store if tiny else _fetch,

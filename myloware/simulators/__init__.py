@@ -15,6 +15,6 @@ if TYPE_CHECKING:
 BESIDE: dict[str, type[Simulator]] = {"telegram": TelegramSimulator, "openai": OpenAiSimulator}
 
 
-def simulators(*, tiny: bool = False) -> dict[str, Simulator]:
-    """All of them, by name."""
-    return registry.simulators(tiny=tiny, beside=BESIDE)
+def simulators(*, tiny: bool = False, public_url: str | None = None) -> dict[str, Simulator]:
+    """All of them, by name. ``public_url``: where they are found; the settings' when absent."""
+    return registry.simulators(tiny=tiny, beside=BESIDE, public_url=public_url)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,6 +22,7 @@ from providers.dial import Dial
 from tests.providers.media.media_files import make_clip
 
 from .conftest import TOKEN
+from .test_up import ROOT, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +37,11 @@ if TYPE_CHECKING:
 def uploads(served: Served, monkeypatch: pytest.MonkeyPatch) -> upload_post.UploadPostClient:
     monkeypatch.setattr(upload_post.UploadPostClient, "BASE_URL", f"{served.url}/api")
     return upload_post.UploadPostClient("a-key")
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as trial:
+        return trial.connect_ex(("127.0.0.1", port)) == 0
 
 
 def film(folder: Path) -> Path:
@@ -60,6 +69,22 @@ def test_upload_posts_own_client_waits_for_a_synchronous_upload(
     served.turn("upload-post", "hard_cap")
     with pytest.raises(upload_post.UploadPostError, match="Post verification failed"):
         uploads.upload_video(str(film(tmp_path)), **asked)
+
+
+def test_what_is_published_is_found_on_the_port_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    command = [sys.executable, "manage.py", "simulators", "--port", str(port)]
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "MYLOWARE_DATA_DIR": str(tmp_path)}) as running:
+        url = f"http://127.0.0.1:{port}"
+        while not listens(port):
+            assert running.poll() is None
+        monkeypatch.setattr(upload_post.UploadPostClient, "BASE_URL", f"{url}/api")
+        ours = upload_post.UploadPostClient("a-key")
+        ours.upload_video(str(film(tmp_path)), title="A moon", user="demo", platforms=["tiktok"], async_upload=False)
+        link = ours.get_history()["history"][0]["post_url"]
+        assert link.startswith(f"{url}/gallery/")
+        assert httpx.get(link).status_code == 200
+        running.terminate()
 
 
 # --- python-telegram-bot

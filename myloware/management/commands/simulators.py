@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import uvicorn
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from myloware.simulators import simulators
@@ -23,7 +24,9 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8091, help="port to listen on (default: %(default)s)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = simulators()
+        # Nobody has said where they are found from outside, so it is where they listen.
+        set_by_hand = "simulators_url" in settings.PROVIDERS.model_fields_set
+        found = simulators(public_url=None if set_by_hand else f"http://127.0.0.1:{options['port']}")
         for simulator in found.values():
             simulator.resume()
         uvicorn.run(
