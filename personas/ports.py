@@ -77,7 +77,7 @@ class RenderRequest(BaseModel):
         "standard", description="texts of the template: header and subject, the header alone, or none"
     )
     output: dict[str, Any] | None = Field(
-        None, description="quality, poster or thumbnail of the edit; size, fps and format are the project's"
+        None, description='{"quality": "verylow" to "veryhigh"} of the edit; size, fps and format are the project\'s'
     )
 
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from myloware.kernel.cues import Cue
 
 
-# Of an Edit's output. ``mute`` would publish a film without its sound track, a still or a part of it is no film.
-FREE_OUTPUT = frozenset({"quality", "poster", "thumbnail"})
+# Of an Edit's output. Stills are made of the finished film; ``mute`` and ``range`` would leave things out of it.
+FREE_OUTPUT = frozenset({"quality"})
 
 
 class Library:

@@ -63,10 +63,10 @@ class EditApi(Handlers):
 
     def take(self, edit: JSON, version: str) -> httpx.Response:
         """201 with the render's id, or 400 with what is wrong with the Edit."""
-        wrong = faults(edit)
+        filled = {key: value for key, value in merged(edit).items() if key != "merge"}
+        wrong = faults(edit) or _beyond(filled["output"])
         if wrong:
             return refused(wrong)
-        filled = {key: value for key, value in merged(edit).items() if key != "merge"}
         job = self._renders.queue(filled, version)
         return ok(201, "Created", {"message": "Render Successfully Queued", "id": shown(job)})
 
@@ -98,6 +98,13 @@ class EditApi(Handlers):
 
     def film(self, request: httpx.Request, job_id: str) -> httpx.Response:
         return video(request, self._renders.film(job_id.replace("-", "")))
+
+
+def _beyond(output: JSON) -> list[JSON]:
+    """What the service makes and whoever answers here does not, as faults."""
+    stills = [name for name in ("poster", "thumbnail") if name in output]
+    faulty = [*([] if output["format"] == "mp4" else ["format"]), *stills]
+    return [{"path": f"$.output.{name}", "message": "only MP4 films are rendered here"} for name in faulty]
 
 
 def render_event(job: JSON) -> JSON:

@@ -112,6 +112,18 @@ def test_what_is_no_edit_is_refused_and_no_row_is_made() -> None:
 
 
 @pytest.mark.parametrize(
+    ("output", "path"), [({"format": "gif"}, "$.output.format"), ({"poster": {"capture": 0}}, "$.output.poster")]
+)
+def test_what_is_no_film_is_refused_with_its_path(output: dict[str, Any], path: str) -> None:
+    wanted = edit("https://clips.test/a.mp4")
+    wanted["output"] |= output
+    with pytest.raises(ProviderRefused) as caught:
+        order(wanted)
+    assert f"{path} only MP4 films are rendered here" in caught.value.message
+    assert not Render.objects.exists()
+
+
+@pytest.mark.parametrize(
     ("src", "words"),
     [
         ("http://127.0.0.1:9/a.mp4", "neither a file of ours nor at a public https address"),
