@@ -9,9 +9,9 @@ from django.conf import settings
 from django.db import transaction
 
 from knowledge.search import search
+from myloware.kernel.cues import Scene
 from myloware.kernel.errors import Conflict, InvalidInput, Misconfigured
 from personas.ports import ClipRequest, CutClip, Hit, PublishRequest, RenderRequest
-from providers.media.sounddesign import Design, Scene, design
 from providers.shotstack.template import Style, TemplateClip, standard_edit
 
 from . import jobs, preflight, services, store
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from myloware.kernel.cues import Cue
+    from providers.media.sounddesign import Design
 
 
 # Of an Edit's output. Stills are made of the finished film; ``mute`` and ``range`` would leave things out of it.
@@ -134,6 +135,9 @@ class Desk:
         return film
 
     def _design(self, call_id: str, cues: Sequence[Cue], film: Artifact) -> Artifact:
+        # Only a worker that mixes sound loads what it takes.
+        from providers.media.sounddesign import design
+
         with store.workspace() as folder, store.local(film.path) as source:
             target = folder / "film.mp4"
             made = design(source, cues, target, scenes=self._scenes())

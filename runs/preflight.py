@@ -9,9 +9,8 @@ from pydantic import ValidationError
 
 from providers.base import with_hashtags
 from providers.media.merge import merged
-from providers.media.preflight.captions import captions
 from providers.media.preflight.check import Finding, Report, check
-from providers.media.preflight.facts import Facts, inspect
+from providers.media.preflight.facts import Facts
 from providers.media.preflight.measures import Draft
 from providers.media.preflight.rules import EVERY_FILM, Rule, Rules, rules_of
 
@@ -52,6 +51,9 @@ def measure(run: Run, film: Artifact | store.Stored) -> Facts:
 
     It takes seconds, so it belongs into a task and no transaction. Raises ``MediaError`` when FFmpeg was stopped.
     """
+    # PyAV, Pillow and fonts are for those who measure; every process looks at reports.
+    from providers.media.preflight.captions import captions
+
     facts = _measured(film.checksum, film.path)
     if facts.width_px is None or facts.height_px is None:
         return facts
@@ -61,6 +63,8 @@ def measure(run: Run, film: Artifact | store.Stored) -> Facts:
 
 @lru_cache(maxsize=256)
 def _measured(checksum: str, path: str) -> Facts:
+    from providers.media.preflight.inspection import inspect
+
     # A file is named by its bytes: what was measured of them stays true.
     with store.local(path) as film:
         return inspect(film)

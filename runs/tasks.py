@@ -17,7 +17,7 @@ from myloware.kernel.lease import kept
 from myloware.kernel.logging import log_context
 from personas.registry import PERSONAS
 
-from . import crew, jobs, repairs, services, stock, sweeps
+from . import crew, jobs, services, stock, sweeps
 from .dispatch import due, enqueue_task, relay
 
 if TYPE_CHECKING:
@@ -109,6 +109,9 @@ def refresh(job_id: str) -> None:
 
 @shared_task(name="media.repair")
 def repair(step_id: str) -> str:
+    # What it takes to mend a film is loaded by those who do.
+    from . import repairs
+
     return repairs.carry_out(step_id)
 
 

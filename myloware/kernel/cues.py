@@ -1,7 +1,8 @@
-"""Sound cues: what the crew's sound designer asks for, and the mixer makes."""
+"""Sound cues: what the crew's sound designer asks for, and the mixer makes; and where in the film they lie."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -34,3 +35,12 @@ class Cue(BaseModel):
         if self.is_bed and self.start_s:
             raise ValueError(f"'{self.kind}' is a bed and lasts the whole clip: leave start_s out")
         return self
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One clip's place in the film. ``whisper_s`` is where its whispered word begins, from the clip's start."""
+
+    start_s: float
+    length_s: float
+    whisper_s: float | None = None

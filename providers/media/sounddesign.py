@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from myloware.kernel.cues import Cue
+from myloware.kernel.cues import Cue, Scene
 from myloware.kernel.errors import InvalidInput
 from providers.media import ffmpeg, foley
 from providers.media.ambience import LAYERS, RATE_HZ, Studio
@@ -39,15 +39,6 @@ BLOCK_S = BLOCK / RATE_HZ
 WHISPER_S, HUSH_EDGE_S = 0.9, 0.15
 # BS.1770: loudness of a signal of power 1.
 POWER_OFFSET_LU = -0.691
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One clip's place in the film. ``whisper_s`` is where its whispered word begins, from the clip's start."""
-
-    start_s: float
-    length_s: float
-    whisper_s: float | None = None
 
 
 @dataclass(frozen=True)

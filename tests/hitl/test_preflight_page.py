@@ -38,7 +38,7 @@ def finish(run: Run, film: str = "f" * 64, **updates: Any) -> None:
     taken = services.take_repair(scenes.gate(run).id)
     assert taken is not None
     render = run.artifacts.get(type="ffmpeg.normalized")
-    made = {"type": "ffmpeg.normalized", "path": render.path, "checksum": film}
+    made = {"type": "ffmpeg.normalized", "path": f"{film[:2]}/{film}.mp4", "checksum": film}
     metadata = {"probe": {}, "repaired": {"from": render.checksum, "rules": ["film.loudness"]}}
     mended = services.Mended(FINE.model_copy(update=updates), {**made, "metadata": metadata}, ["film.loudness"])
     assert services.complete_repair(taken[0], mended)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from myloware.kernel.errors import Conflict, UnprocessableInput
 from personas.ports import PublishRequest, RenderRequest
-from providers.media.preflight.facts import inspect
+from providers.media.preflight.inspection import inspect
 from runs import fork, jobs, preflight, repairs, services, store, sweeps
 from runs.models import Outbox, Run, Step
 from runs.ports import Desk, clip_artifacts

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from myloware.kernel.errors import UnprocessableInput
 from providers.media.edit import Clip, checked
 from providers.media.geometry import Size, part_of, quads
 from providers.media.motion import moves
+from providers.media.preflight.facts import Box
 from providers.media.text import FontBook, RichTextAsset, TextAsset, TitleAsset, stills
 from providers.media.timeline import fps_of, frame_size, span
 from providers.media.timing import STILL_S, Placed, place
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
-
-
-class Box(NamedTuple):
-    """Edges as parts of the frame, from its left and its top: 0 to 1 is inside."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
 
 
 def captions(edit: Mapping[str, Any], *, width_px: int, height_px: int) -> tuple[Box, ...]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from providers.media.preflight.captions import Box
-from providers.media.preflight.facts import Facts, Stretch
+from providers.media.preflight.facts import Box, Facts, Stretch
 
 Value = float | str | bool | None
 

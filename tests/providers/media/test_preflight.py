@@ -11,7 +11,7 @@ import pytest
 
 from providers.media import ffmpeg
 from providers.media.preflight.check import Report, check
-from providers.media.preflight.facts import inspect
+from providers.media.preflight.inspection import inspect
 from providers.media.preflight.measures import Draft
 from providers.media.preflight.rules import Rule, Rules, rules_of
 
@@ -183,7 +183,7 @@ BROKEN: dict[str, tuple[str, Build]] = {
     "sound that ends early": ("film.sound.length", partial(shot, heard_s=3)),
     "sound that goes on": ("film.sound.length", partial(shot, heard_s=5)),
     "silence": ("film.sound.silent", partial(shot, sound="0")),
-    "a gap in the sound": ("film.sound.pause", partial(shot, seconds=7, sound=f"({TONE})*not(between(t,1,5.5))")),
+    "a gap in the sound": ("film.sound.pause", partial(shot, seconds=7, sound=f"1.05*({TONE})*not(between(t,1,5.5))")),
     "too loud": ("film.loudness", partial(shot, sound=f"2*({TONE})")),
     "too quiet": ("film.loudness", partial(shot, sound=f"0.3*({TONE})")),
     "peaks that clip": ("film.peak", partial(shot, sound=BURSTS)),

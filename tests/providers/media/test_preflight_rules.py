@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from providers.media.preflight.captions import Box, captions
+from providers.media.preflight.captions import captions
 from providers.media.preflight.check import Report, allowed, check
-from providers.media.preflight.facts import Facts
+from providers.media.preflight.facts import Box, Facts
 from providers.media.preflight.measures import MEASURES, Draft
 from providers.media.preflight.rules import Rule, Rules, platforms, rules_of
 from providers.shotstack.template import TemplateClip, standard_edit
@@ -85,8 +85,11 @@ def test_of_a_film_that_cannot_be_played_nothing_else_is_said() -> None:
 # --- Texts over the picture
 
 
+OUTPUT = {"format": "mp4", "size": {"width": 1080, "height": 1920}}
+
+
 def over(clip: dict[str, Any], platform: str = "tiktok") -> list[str]:
-    edit = {"timeline": {"tracks": [{"clips": [clip]}]}, "output": {"size": {"width": 1080, "height": 1920}}}
+    edit = {"timeline": {"tracks": [{"clips": [clip]}]}, "output": OUTPUT}
     return beneath(platform, captions(edit, width_px=1080, height_px=1920))
 
 
@@ -118,7 +121,7 @@ def test_the_standard_template_keeps_clear_of_the_buttons(platform: str, size: t
         (text(position="top", width=900, height=150), "tiktok.text.top"),
         (text(position="bottomRight", width=700, height=200, offset={"y": 0.2}), "tiktok.text.right"),
         (text("text", position="bottom", asset={"width": 400, "height": 300}), "tiktok.text.bottom"),
-        (text("title", asset={"position": "bottom"}), "tiktok.text.bottom"),
+        (text("title", asset={"position": "bottom", "text": "low"}), "tiktok.text.bottom"),
     ],
 )
 def test_a_text_under_the_buttons_is_found(clip: dict[str, Any], rule: str) -> None:
@@ -134,9 +137,9 @@ def test_a_text_under_the_buttons_is_found(clip: dict[str, Any], rule: str) -> N
         # Beside the upper half there are no buttons.
         text(position="topRight", width=620, height=200, offset={"y": -0.1}),
         text("title", asset={"position": "top", "offset": {"y": -0.1}, "text": "x"}, position="bottom"),
-        # Nothing is drawn, and what moves has no place.
+        # Nothing is drawn; and what moves counts where it is in the middle of its time.
         text(position="bottom", asset={"text": " "}),
-        text(position="bottom", offset={"y": [{"from": 0, "to": 1, "start": 0, "length": 1}]}),
+        text(position="bottom", offset={"y": [{"from": 0, "to": 0.4, "start": 0, "length": 1}]}),
     ],
 )
 def test_a_text_that_is_clear_of_them_is_not(clip: dict[str, Any]) -> None:
@@ -150,9 +153,11 @@ def test_a_wide_film_is_under_no_buttons() -> None:
 
 
 def test_a_text_of_a_padded_film_is_where_it_is_seen() -> None:
-    edit = {"timeline": {"tracks": [{"clips": [text("text", asset={"width": 100, "height": 100}, position="bottom")]}]}}
-    square = captions({**edit, "output": {"size": {"width": 100, "height": 100}}}, width_px=1080, height_px=1920)
-    assert square[0] == pytest.approx((0, (1920 - 1080) / 2 / 1920, 1, (1920 + 1080) / 2 / 1920))
+    edit = {"timeline": {"tracks": [{"clips": [text()]}]}, "output": {**OUTPUT, "size": {"width": 400, "height": 400}}}
+    (square,) = captions(edit, width_px=400, height_px=400)
+    (padded,) = captions(edit, width_px=1080, height_px=1920)
+    bar, share = (1920 - 1080) / 2 / 1920, 1080 / 1920
+    assert padded == pytest.approx((square.left, bar + square.top * share, square.right, bar + square.bottom * share))
 
 
 # --- The files

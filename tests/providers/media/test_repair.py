@@ -8,7 +8,7 @@ import av
 import pytest
 
 from providers.media.preflight.check import Finding
-from providers.media.preflight.facts import inspect
+from providers.media.preflight.inspection import inspect
 from providers.media.preflight.repair import repair
 
 from .test_preflight import BROKEN, flown, shot
@@ -19,7 +19,7 @@ FRAME = {"width_px": 180, "height_px": 320, "fps": 30}
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     film = tmp_path_factory.mktemp("films") / "good.mp4"
-    shot(film, film, seconds=3)
+    shot(film, film)
     return film
 
 
