@@ -69,7 +69,8 @@ def _refit(width_px: int, height_px: int, fps: int) -> list[str]:
     fit = "force_original_aspect_ratio=decrease:force_divisible_by=2:flags=bicubic"
     scale = f"scale={width_px}:{height_px}:{fit}:{ffmpeg.BT709}"
     square = "scale='trunc(iw*sar/2)*2':'trunc(ih/2)*2',setsar=1"
-    pad = f"pad={width_px}:{height_px}:-1:-1:color=black"
+    # Even sides may have made the pixels a little wider or higher.
+    pad = f"pad={width_px}:{height_px}:-1:-1:color=black,setsar=1"
     return ["-vf", f"{square},{scale},{pad},fps={fps},format=yuv420p", *ffmpeg.x264("veryfast", fps=fps)]
 
 
