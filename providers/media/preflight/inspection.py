@@ -33,11 +33,11 @@ LOG_BYTES = 1_000_000
 def inspect(film: Path) -> Facts:
     """Measures a film; one that is broken has a ``fault``.
 
-    Takes about ten seconds of processor time for a minute of 1080x1920. Raises MediaError when FFmpeg was stopped: that
-    says nothing of the film.
+    Takes about ten seconds of processor time for a minute of 1080x1920. Raises MediaError when the file is missing or
+    FFmpeg was stopped: neither says anything of the film.
     """
     if not film.is_file():
-        return Facts(fault="its file is missing")
+        raise MediaError(f"{film.name} is missing, so it cannot be checked")
     size_bytes = film.stat().st_size
     try:
         told = _told(film)
@@ -79,6 +79,8 @@ def _told(film: Path) -> dict[str, Any]:
         video = next(each for each in container.streams.video if not _is_cover(each))
         audio = next(iter(container.streams.audio), None)
         picture, sound = _tracks(container, video, audio)
+        if not picture.times_s:
+            raise MediaError(f"{film.name} shows no picture")
         return {
             "container": _kind(container, film),
             "faststart": seen.faststart,
@@ -126,7 +128,7 @@ def _picture(video: Any, track: _Track) -> dict[str, Any]:
         "width_px": codec.width,
         "height_px": codec.height,
         "sample_aspect": round(float(aspects[0]), 4) if aspects else 1.0,
-        "fps": round(len(steps) / (times[-1] - times[0]), 3) if steps else None,
+        "fps": round(len(steps) / (times[-1] - times[0]), 3) if usual_s else None,
         "jitter": round(max(abs(step / usual_s - 1) for step in steps), 3) if usual_s else None,
         "hidden_s": round(track.hidden_s, 3),
         "hdr": codec.color_trc in HDR_TRANSFERS,

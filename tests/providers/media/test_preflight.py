@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from myloware.kernel.errors import MediaError
 from providers.media import ffmpeg
 from providers.media.preflight.check import Report, check
 from providers.media.preflight.inspection import inspect
@@ -221,6 +222,11 @@ def test_each_fault_is_found_by_its_own_rule_alone(good: Path, tmp_path: Path, n
     rule, build = BROKEN[name]
     build(good, tmp_path / "film.mp4")
     assert [finding.rule for finding in flown(tmp_path / "film.mp4").findings] == [rule]
+
+
+def test_a_film_that_is_not_there_is_nobodys_fault(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="is missing"):
+        inspect(tmp_path / "film.mp4")
 
 
 @pytest.mark.parametrize("name", GOOD)
