@@ -29,6 +29,7 @@ def main(task: dict[str, Any]) -> None:
         codec="libx264",
         preset=task["preset"],
         audio_codec="aac",
+        temp_audiofile_path=str(Path(task["target"]).parent),
         threads=task["threads"],
         ffmpeg_params=["-crf", str(task["crf"]), "-pix_fmt", "yuv420p"],
         logger=None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +73,7 @@ class _Shelf:
     edit: Edit
     sources: Mapping[str, Path]
     folder: Path
+    probed: dict[str, Probe] = field(default_factory=dict)
 
     def lasts(self, clip: Clip, path: str) -> float:
         """What ``auto`` means as a length."""
@@ -84,12 +85,17 @@ class _Shelf:
 
     def _facts(self, url: str, path: str) -> Probe:
         try:
-            return probe(self.sources[url])
+            return self._probe(url)
         except MediaError as error:
             raise MediaError(f"{path}.asset.src: {error.message}") from error
 
+    def _probe(self, url: str) -> Probe:
+        if url not in self.probed:
+            self.probed[url] = probe(self.sources[url])
+        return self.probed[url]
+
     def _is_picture(self, url: str) -> bool:
-        return probe(self.sources[url]).video_codec in STILL_CODECS
+        return self._probe(url).video_codec in STILL_CODECS
 
     def footage(self, clip: Clip, path: str) -> Footage:
         asset = clip.asset
@@ -123,7 +129,7 @@ class _Shelf:
         return heard
 
     def sound(self, url: str, path: str) -> Footage | None:
-        facts = probe(self.sources[url])
+        facts = self._probe(url)
         return Footage(url, self.sources[url], Size(2, 2)) if facts.audio_codec else None
 
     def drawn(self, placed: Placed) -> Sequence[Drawn]:

@@ -196,7 +196,8 @@ class ShotstackSimulator(Simulator):
                 source: self.world.fetch(source, work_dir / f"source{index}")
                 for index, source in enumerate(dict.fromkeys(sources(edit)))
             }
-            return {"duration": render(edit, files, target, work_dir=work_dir).duration_s}
+            # One piece at a time: the simulators share a small machine with the whole system.
+            return {"duration": render(edit, files, target, work_dir=work_dir, cores=1).duration_s}
 
     def callbacks(self, job: JSON) -> Sequence[Call]:
         url = job["edit"].get("callback")

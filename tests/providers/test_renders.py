@@ -205,7 +205,8 @@ def test_a_cancelled_render_is_stopped_while_ffmpeg_is_at_it() -> None:
         return False
 
     assert rendering.work(cancel) == "let go"
-    assert with_ffmpeg == [1]
+    assert len(with_ffmpeg) == 1
+    assert with_ffmpeg[0] >= 1
     assert (ffmpegs(), films(), leftovers()) == ([], [], [])
     assert the_render().status == Status.CANCELLED
     assert renders.cancel([f"{JOB}.0"]) == 0
