@@ -10,6 +10,7 @@ from .alex.persona import ALEX
 from .iggy.persona import IGGY
 from .morgan.persona import MORGAN
 from .quinn.persona import QUINN
+from .reviewer.persona import REVIEWER
 from .riley.persona import RILEY
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ PERSONAS: dict[str, Persona] = {
     "alex": ALEX,
     "morgan": MORGAN,
     "quinn": QUINN,
+    # In no project's workflow: put in by the engine behind a stage that was not sure (runs/states.py).
+    "reviewer": REVIEWER,
 }
 
 

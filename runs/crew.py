@@ -17,6 +17,7 @@ from personas.llm import chat_model
 from . import money, services
 from .models import Step
 from .ports import Desk, Library, clip_artifacts, film_url, outputs
+from .states import REVIEWER
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -96,6 +97,8 @@ def _materials(step: Step) -> dict[str, Any]:
     handed = outputs(step)
     ideas = handed.get("iggy", {}).get("ideas", [])
     social = step.run.project.primary_social()
+    if step.name == REVIEWER:
+        return {"work": _work_before(step)}
     return {
         "ideas": ideas,
         "clips": [
@@ -110,6 +113,12 @@ def _materials(step: Step) -> dict[str, Any]:
         "film": film_url(step),
         "account": {"platform": social.provider, "name": social.account_id} if social else {},
     }
+
+
+def _work_before(step: Step) -> dict[str, Any]:
+    """What the reviewer reads."""
+    work = step.run.steps.filter(kind="stage", position__lt=step.position).last()
+    return {"persona": work.name, "output": work.output} if work else {}
 
 
 def _keep_evidence(step: Step, result: StageResult) -> None:

@@ -29,12 +29,14 @@ from .states import (
     ACTIVE_RUN,
     ACTIVE_STEP,
     OPEN_JOB,
+    REVIEWER,
     RUN_TRANSITIONS,
     STEP_TRANSITIONS,
     JobStatus,
     RunStatus,
     StepStatus,
     Verdict,
+    after_stage,
     before,
     plan,
 )
@@ -181,9 +183,36 @@ def complete(step: Step, output: dict[str, Any]) -> bool:
         return False
     current.output = output
     _move_step(run, current, StepStatus.SUCCEEDED, reason="", actor="worker")
+    _insert_after(run, current)
     if run.cursor() is None:
         _end(run, RunStatus.SUCCEEDED, reason="", actor="worker")
     return True
+
+
+def _insert_after(run: Run, done: Step) -> None:
+    """Puts in the reviewer behind a stage that was not sure, and that stage once more behind the reviewer."""
+    earlier = list(run.steps.filter(kind="stage", position__lt=done.position).order_by("-position"))
+    name = after_stage(done.name, _confidence(done), [(step.name, _confidence(step)) for step in earlier])
+    if name == REVIEWER:
+        _insert(run, done, name, unsure=done)
+    elif name:
+        # What the first try has ordered is not wanted any more.
+        _cancel_jobs(run)
+        notes = "\n".join(filter(None, [earlier[0].notes, (done.output or {}).get("notes")]))
+        _insert(run, done, name, unsure=earlier[0], notes=notes)
+
+
+def _insert(run: Run, done: Step, name: str, *, unsure: Step, notes: str = "") -> None:
+    following = run.steps.filter(position__gt=done.position).first()
+    position = _make_room(run, following) if following else done.position + 1
+    step = Step.objects.create(run=run, position=position, kind="stage", name=name, notes=notes)
+    reason = f"{unsure.name} was sure to {_confidence(unsure):g}"
+    note(run, step, name, old="", new=step.status, reason=reason, actor=done.name)
+    dispatch.enqueue(run)
+
+
+def _confidence(step: Step) -> float:
+    return float((step.output or {}).get("confidence", 1))
 
 
 @transaction.atomic

@@ -6,6 +6,7 @@ A run's status says whether it moves; *where* it stands is its cursor, the first
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from .schemas import GraphSpec, PlannedStep
@@ -196,3 +197,22 @@ def segment(kinds: Sequence[str]) -> int:
         if kind != "stage":
             return count
     return len(kinds)
+
+
+# The engine's own stage. It follows a stage that was less sure than REVIEW_BELOW; below REWORK_BELOW that stage comes
+# again with the reviewer's notes, at most REWORKS times in a row.
+REVIEWER = "reviewer"
+REVIEW_BELOW, REWORK_BELOW, REWORKS = 0.65, 0.50, 2
+
+
+def after_stage(name: str, confidence: float, earlier: Sequence[tuple[str, float]]) -> str:
+    """The stage to put in behind a finished one, or "": the reviewer, or the reviewed persona once more.
+
+    ``earlier`` are the stages directly before it, newest first, each with its confidence.
+    """
+    if name != REVIEWER:
+        return REVIEWER if confidence < REVIEW_BELOW else ""
+    reviewed, how_sure = earlier[0]
+    row = takewhile(lambda stage: stage in {reviewed, REVIEWER}, (stage for stage, _ in earlier))
+    again = sum(stage == reviewed for stage in row) <= REWORKS
+    return reviewed if how_sure < REWORK_BELOW and again else ""
