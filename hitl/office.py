@@ -48,15 +48,17 @@ class UserOffice:
         project: str,
         input: dict[str, Any],  # noqa: A002  (the port's word)
         options: dict[str, Any],
+        classified: dict[str, Any],
     ) -> dict[str, Any]:
-        run = self._proposed(call_id) or self._propose(call_id, project, input, options)
+        evidence = {"call_id": call_id, **classified}
+        run = self._proposed(call_id) or self._propose(evidence, project, input, options)
         return {
             "run_id": str(run.id),
             "plan": [step.name for step in run.payload.graph_spec.steps],
             "approve_url": self._approve_url(run),
         }
 
-    def _propose(self, call_id: str, project: str, wanted: dict[str, Any], options: dict[str, Any]) -> Run:
+    def _propose(self, evidence: dict[str, Any], project: str, wanted: dict[str, Any], options: dict[str, Any]) -> Run:
         found = Project.objects.filter(slug=project).first()
         if found is None:
             raise UnprocessableInput(f"There is no project '{project}'. Known: {', '.join(_slugs())}.")
@@ -68,7 +70,7 @@ class UserOffice:
                 user_id=self.user_id,
                 actor="brendan",
             )
-            services.record_artifact(run=run, type="run.proposal", metadata={"call_id": call_id})
+            services.record_artifact(run=run, type="run.proposal", metadata=evidence)
         return run
 
     def _proposed(self, call_id: str) -> Run | None:

@@ -146,8 +146,11 @@ class Office(Protocol):
         project: str,
         input: dict[str, Any],  # noqa: A002
         options: dict[str, Any],
+        classified: dict[str, Any],
     ) -> dict[str, Any]:
         """Stores a run that waits at its ``workflow`` gate: ``{"run_id", "plan": [step names], "approve_url"}``.
+
+        ``classified`` is kept as evidence: ``{"confidence": 0-1, "complexity"}``.
 
         The same ``call_id`` again returns the run it made. Raises ``InvalidInput``.
         """

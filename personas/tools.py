@@ -7,10 +7,11 @@ made twice has one effect.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from langchain.tools import ToolRuntime
 from langchain_core.messages import AnyMessage, HumanMessage, ToolMessage
@@ -20,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from myloware.kernel.cues import Cue
 from myloware.kernel.errors import InvalidInput, NotFound
 
+from .brendan.persona import CLARIFY_FROM, PROPOSE_FROM
 from .caller import CallerThread
 from .ports import ClipRequest, CutClip, Knowledge, Office, Overlay, Production, PublishRequest, RenderRequest
 
@@ -103,6 +105,10 @@ class StatusArgs(BaseModel):
 class ProposalArgs(BaseModel):
     """Arguments of ``propose_run``."""
 
+    confidence: float = Field(
+        ge=0, le=1, description="how sure you are that you know what film this person wants, before you ask anything"
+    )
+    complexity: Literal["simple", "usual", "complex"] = Field("usual", description="how much work the wish is")
     project: str = Field(max_length=64, description="slug of the project")
     prompt: str = Field(min_length=3, max_length=400, description="the wish, in the person's own words")
     object: str | None = Field(None, max_length=200, description="the object a surreal film turns around")
@@ -198,10 +204,16 @@ def get_run_status(run_id: str, runtime: Runtime) -> tuple[str, list[str]]:
 
 
 @tool(args_schema=ProposalArgs, response_format="content_and_artifact")
-def propose_run(project: str, prompt: str, runtime: Runtime, **wishes: Any) -> tuple[str, list[str]]:
-    """Propose a film. It starts only after a person has approved the plan; you cannot approve it."""
+def propose_run(
+    project: str, prompt: str, confidence: float, complexity: str, runtime: Runtime, **wishes: Any
+) -> tuple[str, list[str]]:
+    """Propose a film. It starts only after a person has approved the plan; you cannot approve it.
+
+    Below a confidence of 0.70 nothing is proposed: you are told to ask, or to decline.
+    """
     if _answered_this_turn(runtime.state["messages"], "propose_run"):
         raise InvalidInput("You have proposed a film already. Say so, and wait for the person's answer.")
+    _sure_enough(min([confidence, *_confidences(runtime.state["messages"])]))
     context: ChatContext = runtime.context
     given = {key: value for key, value in wishes.items() if value}
     proposal = context.caller.call(
@@ -211,6 +223,7 @@ def propose_run(project: str, prompt: str, runtime: Runtime, **wishes: Any) -> t
         input={"prompt": prompt} | {key: given[key] for key in ("object", "modifiers") if key in given},
         options={key: given[key] for key in ("skip_steps", "optional_personas") if key in given}
         | dict(context.options),
+        classified={"confidence": confidence, "complexity": complexity},
     )
     return _json(proposal), _run_ids(proposal)
 
@@ -238,6 +251,25 @@ def _call_id(runtime: Runtime) -> str:
     if not runtime.tool_call_id:
         raise InvalidInput("This tool call has no id; call the tool again.")
     return runtime.tool_call_id
+
+
+def _sure_enough(confidence: float) -> None:
+    if confidence < CLARIFY_FROM:
+        raise InvalidInput("Nothing is proposed: decline in one sentence, say why, and name what you could make.")
+    if confidence < PROPOSE_FROM:
+        raise InvalidInput("Nothing is proposed: ask the one question whose answer would make you sure.")
+
+
+def _confidences(messages: list[AnyMessage]) -> Iterator[float]:
+    """Of every proposal the model has tried since a person last spoke: its first thought counts, too."""
+    for message in reversed(messages):
+        if isinstance(message, HumanMessage):
+            return
+        for call in getattr(message, "tool_calls", ()):
+            if call["name"] == "propose_run":
+                # What is no number was refused by the tool's schema.
+                with suppress(TypeError, ValueError):
+                    yield float(call["args"].get("confidence"))
 
 
 def _answered_this_turn(messages: list[AnyMessage], name: str) -> bool:

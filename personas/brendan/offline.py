@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from personas.studio.reading import things
 from personas.studio.turn import Call, Say
 
+from .persona import CLARIFY_FROM, PROPOSE_FROM
+
 if TYPE_CHECKING:
     from personas.studio.turn import Answer, ChatTurn, Move
 
@@ -20,6 +22,14 @@ _SURREAL = re.compile(r"(?i)\b(aismr|asmr|surreal)\b")
 _NO_EDIT = re.compile(r"(?i)\b(simple|no editing|without editing)\b")
 _SOUND = re.compile(r"(?i)(?:\b(?:with|and|plus)\s+)?(?:\ban?\s+)?\b(?:soundtrack|sound design|custom music)\b")
 
+_HARM = re.compile(
+    r"(?i)\b(gore|bloodbath|porn\w*|nude|naked|behead\w*|torture\w*|massacre|suicide|terror\w*|election)\b"
+)
+
+DECLINE = (
+    "I cannot make that: this studio films nothing violent, explicit or political. "
+    "A quiet thing doing something impossible, I can."
+)
 QUESTION = (
     "Happy to. What should the film show? One sentence is enough: a thing, and what happens to it. "
     "For example: a paper boat crosses a puddle while it rains."
@@ -33,9 +43,20 @@ def play(turn: ChatTurn) -> Move:
         return _look_up(turn, "get_run_status", {"run_id": status["run_id"]})
     if _RUNS.search(turn.message):
         return _look_up(turn, "list_my_runs", {})
-    if not things(_brief(turn.message)) and not turn.project:
-        return Say(QUESTION)
-    return _propose(turn)
+    sure = _confidence(turn)
+    if sure < CLARIFY_FROM:
+        return Say(DECLINE)
+    return Say(QUESTION) if sure < PROPOSE_FROM else _propose(turn)
+
+
+def _confidence(turn: ChatTurn) -> float:
+    """How sure the message lets one be: it names a thing, a thing and what happens to it, or nothing."""
+    if _HARM.search(turn.message):
+        return 0.2
+    named = things(_brief(turn.message))
+    if not named:
+        return 0.75 if turn.project else 0.55
+    return 0.95 if any(thing.detail or thing.other for thing in named) else 0.85
 
 
 def _look_up(turn: ChatTurn, tool: str, args: dict[str, Any]) -> Move:
@@ -73,7 +94,12 @@ def _propose(turn: ChatTurn) -> Move:
 
 def _proposal(turn: ChatTurn) -> dict[str, Any]:
     project = _project(turn)
-    args: dict[str, Any] = {"project": project, "prompt": _brief(turn.message)[:400]}
+    args: dict[str, Any] = {
+        "confidence": _confidence(turn),
+        "complexity": "simple" if _NO_EDIT.search(turn.message) else "usual",
+        "project": project,
+        "prompt": _brief(turn.message)[:400],
+    }
     modifiers = _MODIFIERS.search(turn.message)
     if modifiers:
         args["modifiers"] = [name.strip() for name in modifiers["names"].split(",") if name.strip()]

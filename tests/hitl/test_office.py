@@ -11,7 +11,12 @@ from runs.states import RunStatus
 
 from . import scenes
 
-WISH = {"project": "test_video_gen", "input": {"prompt": scenes.BRIEF}, "options": {}}
+WISH = {
+    "project": "test_video_gen",
+    "input": {"prompt": scenes.BRIEF},
+    "options": {},
+    "classified": {"confidence": 0.9, "complexity": "usual"},
+}
 
 
 def test_a_proposal_waits_for_approval() -> None:

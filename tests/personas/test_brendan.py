@@ -65,7 +65,10 @@ class TestProposals:
     def test_a_pinned_project_and_pinned_options_win_over_the_models(self) -> None:
         office = FrontOffice()
         model = ScriptedModel(
-            call("propose_run", {"project": "test_video_gen", "prompt": "a candle", "skip_steps": ["alex"]}),
+            call(
+                "propose_run",
+                {"confidence": 0.9, "project": "test_video_gen", "prompt": "a candle", "skip_steps": ["alex"]},
+            ),
             AIMessage("Proposed."),
         )
         say("a candle", office, model, project="aismr", options={"seed": 5, "skip_steps": []})
@@ -111,7 +114,7 @@ class TestProposals:
 
     def test_only_one_film_is_proposed_per_message(self) -> None:
         office = FrontOffice()
-        wish = {"project": "aismr", "prompt": "a candle"}
+        wish = {"confidence": 0.9, "project": "aismr", "prompt": "a candle"}
         model = ScriptedModel(call("propose_run", wish, id="a"), call("propose_run", wish, id="b"), AIMessage("Two!"))
         assert say("a candle, twice", office, model).run_ids == ("run-0",)
         assert len(office.proposals) == 1
@@ -123,6 +126,44 @@ def test_an_unclear_brief_is_answered_with_one_question(message: str) -> None:
     reply = say(message, office)
     assert reply.response.count("?") == 1
     assert office.proposals == {}
+
+
+class TestConfidence:
+    """>= 0.70 proposes, 0.40 to 0.69 asks, below declines; whatever the model says afterwards."""
+
+    @pytest.mark.parametrize(
+        ("confidence", "proposed", "told"),
+        [
+            (0.70, 1, ""),
+            (0.69, 0, "ask the one"),
+            (0.55, 0, "ask the one"),
+            (0.40, 0, "ask the one"),
+            (0.39, 0, "decline"),
+        ],
+    )
+    def test_it_decides_whether_a_film_is_proposed(self, confidence: float, proposed: int, told: str) -> None:
+        office = FrontOffice()
+        wish = {"project": "aismr", "prompt": "a candle"}
+        model = ScriptedModel(
+            call("propose_run", {**wish, "confidence": str(confidence)}, id="a"),
+            call("propose_run", {**wish, "confidence": 0.99}, id="b"),
+            AIMessage("What should the candle do?"),
+        )
+        reply = say("a candle, perhaps", office, model)
+        assert len(office.proposals) == len(reply.run_ids) == proposed
+        assert all(told in message.text for message in model.seen[-1][-1:])
+
+    def test_it_is_kept_with_the_proposal(self) -> None:
+        office = FrontOffice()
+        say("A paper boat crosses a puddle while it rains", office)
+        say("a candle", office)
+        assert [each["confidence"] for each in office.classified] == [0.95, 0.85]
+
+    def test_what_this_studio_does_not_film_is_declined(self) -> None:
+        office = FrontOffice()
+        reply = say("a massacre in a puddle", office)
+        assert "cannot make that" in reply.response
+        assert office.proposals == {}
 
 
 def test_an_answer_to_the_question_is_proposed_in_the_same_thread() -> None:

@@ -98,6 +98,7 @@ class FrontOffice:
     def __init__(self, *, can_change: bool = True) -> None:
         self.can_change = can_change
         self.proposals: dict[str, dict[str, Any]] = {}
+        self.classified: list[dict[str, Any]] = []
         self.runs = [
             {
                 "run_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
@@ -127,7 +128,9 @@ class FrontOffice:
         project: str,
         input: dict[str, Any],  # noqa: A002
         options: dict[str, Any],
+        classified: dict[str, Any],
     ) -> dict[str, Any]:
+        self.classified.append(classified)
         if options and not self.can_change:
             raise InvalidInput("without render there is nothing to publish; skip fewer steps")
         self.proposals.setdefault(call_id, {"project": project, "input": input, "options": options})
