@@ -18,6 +18,7 @@ from .caller import CallerThread
 from .middleware import (
     Budgets,
     Completion,
+    NoCredentials,
     OneAnswerPerCall,
     VendorErrors,
     ai_messages,
@@ -125,6 +126,7 @@ def build(
             Budgets(persona.limits),
             VendorErrors(),
             OneAnswerPerCall(),
+            NoCredentials(),
             tool_errors(),
             Completion(persona, allowed, brief),
         ],

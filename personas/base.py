@@ -93,10 +93,14 @@ class StageResult(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Budgets of one stage. The counts survive a resume; the time starts anew with each attempt."""
+    """Budgets of one stage. The counts survive a resume; the time starts anew with each attempt.
+
+    ``tokens`` is of all calls together, in and out.
+    """
 
     model_calls: int = 12
     tool_calls: int = 16
+    tokens: int = 250_000
     wall_s: float = 600
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from langchain.agents.middleware import AgentMiddleware, ToolErrorMiddleware, hook_config
 from langchain_core import exceptions as vendors
@@ -19,6 +20,7 @@ from myloware.kernel.errors import (
     ProviderUnavailable,
     RateLimited,
 )
+from myloware.kernel.logging import cleaned, redact
 
 from .contracts import missing, require
 from .tools import Context, StageContext
@@ -39,15 +41,22 @@ log = logging.getLogger(__name__)
 
 Hooks = AgentMiddleware[Any, Any, Any]
 
+CHARACTERS_PER_TOKEN = 4
+
 # Marks our reminder in the conversation, so that it is given once even after a resume.
 REMINDER = "crew.reminder"
+
+CREDENTIAL = "leave out what looks like a password or key, and write the rest again."
 
 _OPERATOR = (vendors.ModelAuthenticationError, vendors.ModelPermissionDeniedError, vendors.ModelNotFoundError)
 _REFUSED = (vendors.ModelInvalidRequestError, vendors.ContextOverflowError)
 
 
 class Budgets(Hooks):
-    """Limits model calls, tool calls and time. Counts come from the conversation, so a resume does not reset them."""
+    """Limits model calls, tool calls, tokens and time.
+
+    Counts come from the conversation, so a resume does not reset them.
+    """
 
     def __init__(self, limits: Limits) -> None:
         super().__init__()
@@ -60,8 +69,9 @@ class Budgets(Hooks):
         self._spend("model calls", len(spoken) + 1, self.limits.model_calls)
         self._check_time(request.runtime.context)
         response = handler(request)
-        asked = sum(len(message.tool_calls) for message in (*spoken, *ai_messages(response.result)))
-        self._spend("tool calls", asked, self.limits.tool_calls)
+        said = [*spoken, *ai_messages(response.result)]
+        self._spend("tool calls", sum(len(message.tool_calls) for message in said), self.limits.tool_calls)
+        self._spend("tokens", sum(map(_tokens, said)), self.limits.tokens)
         return response
 
     def _spend(self, budget: str, count: int, limit: int) -> None:
@@ -76,6 +86,12 @@ class Budgets(Hooks):
         if time.monotonic() > context.deadline:
             limit = self.limits.wall_s
             raise ContractBroken(f"The agent did not finish within {limit:g} s.", budget="time", limit=limit)
+
+
+def _tokens(message: AIMessage) -> int:
+    """Of the call that ended with this message; of its text alone, roughly, when the model does not say."""
+    usage = message.usage_metadata
+    return usage["total_tokens"] if usage else len(message.text) // CHARACTERS_PER_TOKEN
 
 
 class VendorErrors(Hooks):
@@ -101,7 +117,19 @@ def translated(error: vendors.ModelError) -> Misconfigured | ProviderError:
 
 
 class OneAnswerPerCall(Hooks):
-    """A tool call id that was answered before gets the same answer, and its tool is not run again."""
+    """A tool call id that was answered before gets the same answer, and its tool is not run again.
+
+    A call that comes without an id gets one.
+    """
+
+    def wrap_model_call(
+        self, request: ModelRequest[Context], handler: Callable[[ModelRequest[Context]], ModelResponse[Any]]
+    ) -> ModelResponse[Any]:
+        response = handler(request)
+        for message in ai_messages(response.result):
+            for call in message.tool_calls:
+                call["id"] = call["id"] or f"call_{uuid4().hex}"
+        return response
 
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolMessage | Command[Any]]
@@ -115,6 +143,19 @@ class OneAnswerPerCall(Hooks):
             text = "This tool call id was used before. Call the tool again with a new id."
             return ToolMessage(text, name=call["name"], tool_call_id=call["id"], status="error")
         return earlier.model_copy(update={"id": None})
+
+
+class NoCredentials(Hooks):
+    """Nothing that looks like a credential reaches a tool, whoever told the model to write it."""
+
+    def wrap_tool_call(
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolMessage | Command[Any]]
+    ) -> ToolMessage | Command[Any]:
+        call = request.tool_call
+        if cleaned(call["args"]) == call["args"]:
+            return handler(request)
+        log.warning("credential in a tool call", extra={"tool": call["name"]})
+        return ToolMessage(CREDENTIAL, name=call["name"], tool_call_id=call["id"], status="error")
 
 
 class Completion(Hooks):
@@ -142,7 +183,8 @@ class Completion(Hooks):
             return " ".join(f"call {tool}, because {why}." for tool, why in skipped.items())
         if output is None:
             return f"hand in your result by calling {self.persona.output.__name__}."
-        return self.persona.check(output, self.brief)
+        text = output.model_dump_json()
+        return CREDENTIAL if redact(text) != text else self.persona.check(output, self.brief)
 
     def _fail(self, messages: Collection[BaseMessage], complaint: str) -> None:
         brief = self.brief

@@ -7,6 +7,7 @@ made twice has one effect.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -56,6 +57,8 @@ class ChatContext(Context):
     office: Office
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
+
+_REFERENCE = re.compile(r"(?i)\w+://|\bwww\.|[\w.]+@\w+\.\w|\b[0-9a-f]{8}-[0-9a-f]{4}-")
 
 # The runtime is injected; the model sees the args schemas below only.
 Runtime = ToolRuntime[Any, Any]
@@ -172,6 +175,8 @@ def publish_to_tiktok_tool(title: str, caption: str, tags: list[str], runtime: R
 
     Call it once, and again only to mend what its ``findings`` say against the text.
     """
+    if _REFERENCE.search(f"{title} {caption}"):
+        raise InvalidInput("Write the text without links, addresses and ids: none of them belongs below a film.")
     draft = PublishRequest(title=title, caption=caption, tags=tuple(tags))
     context: StageContext = runtime.context
     return _json(context.caller.call(context.production.draft_publish, _call_id(runtime), draft))

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from myloware.kernel.errors import BudgetExceeded, Conflict, MylowareError
 from myloware.kernel.lease import kept
-from myloware.kernel.logging import log_context
+from myloware.kernel.logging import log_context, redact
 from personas.registry import PERSONAS
 
 from . import crew, jobs, services, stock, sweeps
@@ -52,7 +52,7 @@ def _perform(step: Step) -> dict[str, object]:
         services.fail(step, f"took longer than {settings.RUNS.stage_limit_s} s")
         raise
     except Exception as error:
-        services.fail(step, f"unexpected {type(error).__name__}: {error}")
+        services.fail(step, redact(f"unexpected {type(error).__name__}: {error}"[:1000]))
         raise
 
 

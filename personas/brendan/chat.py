@@ -10,9 +10,18 @@ from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import AnyMessage, HumanMessage, RemoveMessage, ToolMessage
 from pydantic import BaseModel, ConfigDict
 
+from myloware.kernel.logging import redact
 from personas.agent import citations, invoke, thread_config
 from personas.caller import CallerThread
-from personas.middleware import Budgets, OneAnswerPerCall, VendorErrors, this_turn, tool_errors, tool_messages
+from personas.middleware import (
+    Budgets,
+    NoCredentials,
+    OneAnswerPerCall,
+    VendorErrors,
+    this_turn,
+    tool_errors,
+    tool_messages,
+)
 from personas.tools import TOOLS as CREW_TOOLS
 from personas.tools import ChatContext
 
@@ -96,7 +105,7 @@ def build(
         model,
         [CREW_TOOLS[name] for name in TOOLS],
         system_prompt=prompt(project),
-        middleware=[Memory(), Budgets(LIMITS), VendorErrors(), OneAnswerPerCall(), tool_errors()],
+        middleware=[Memory(), Budgets(LIMITS), VendorErrors(), OneAnswerPerCall(), NoCredentials(), tool_errors()],
         context_schema=ChatContext,
         checkpointer=checkpointer,
         name=NAME,
@@ -105,7 +114,7 @@ def build(
 
 def _reply(turn: list[AnyMessage]) -> Reply:
     ids = [run_id for answer in tool_messages(turn) for run_id in _run_ids(answer)]
-    text = turn[-1].text.strip()
+    text = redact(turn[-1].text.strip())
     return Reply(
         response=text or "I have no answer to that. Tell me what the film should show.",
         run_ids=tuple(dict.fromkeys(ids)),

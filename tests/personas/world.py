@@ -240,7 +240,7 @@ def brief(persona: str, project: str = "test_video_gen", **changes: Any) -> Stag
         "title": spec["title"],
         "specs": spec["specs"],
         "guardrails": spec["guardrails"],
-        "expectations": spec["personas"][persona],
+        "expectations": spec["personas"].get(persona, {}),
         "input": {"prompt": "A lighthouse in a storm and a paper boat crossing a puddle"},
         "seed": 1,
     }
