@@ -39,7 +39,8 @@ class StageBrief(BaseModel):
 
     ``specs`` are the project file's (``videoCount``, ``videoDuration``, ...).  ``materials`` holds what earlier stages
     made: ``ideas`` (Iggy's list), ``clips`` ``[{index, prompt, subject?, header?, url, duration_s}]``, ``film``,
-    ``account`` ``{platform, name}``.  ``notes`` is a reviewer's comment when the stage is done again.  The model never
+    ``account`` ``{platform, name}``; for Iggy ``archive``, the headers of the project's earlier films; for the reviewer
+    ``work`` ``{persona, output}``.  ``notes`` is a reviewer's comment when the stage is done again.  The model never
     sees the ids, so the same brief and seed give the same text.
     """
 
@@ -109,6 +110,20 @@ def accept(output: Any, brief: StageBrief) -> str:
     return ""
 
 
+@dataclass(frozen=True)
+class Originality:
+    """``texts`` that may be as near to one another, or to ``known`` ones, as ``limit`` (cosine, 0-1) and no nearer."""
+
+    texts: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    limit: float = 1
+
+
+def anything(output: Any, brief: StageBrief) -> Originality:
+    """Of a persona whose work may repeat what there is."""
+    return Originality()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Persona:
     """One member of the crew, as a value.
@@ -124,6 +139,7 @@ class Persona:
     tools: tuple[str, ...]
     offline: Callable[[StageTurn], Move]
     check: Callable[[Any, StageBrief], str] = accept
+    original: Callable[[Any, StageBrief], Originality] = anything
     limits: Limits = field(default_factory=Limits)
 
     @property

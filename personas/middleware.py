@@ -10,6 +10,7 @@ from uuid import uuid4
 from langchain.agents.middleware import AgentMiddleware, ToolErrorMiddleware, hook_config
 from langchain_core import exceptions as vendors
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
+from pydantic import ValidationError
 
 from myloware.kernel.errors import (
     ContractBroken,
@@ -104,6 +105,8 @@ class VendorErrors(Hooks):
             return handler(request)
         except vendors.ModelError as error:
             raise translated(error) from error
+        except ValidationError as error:
+            raise ContractBroken("The chat model's answer cannot be read: it breaks the protocol.") from error
 
 
 def translated(error: vendors.ModelError) -> Misconfigured | ProviderError:
@@ -168,7 +171,7 @@ class Completion(Hooks):
     @hook_config(can_jump_to=["model"])
     def after_agent(self, state: AgentState[Any], runtime: Runtime[StageContext]) -> dict[str, Any] | None:
         called = succeeded(state["messages"])
-        complaint = self._complaint(called, state.get("structured_response"))
+        complaint = self._complaint(called, state.get("structured_response"), runtime.context)
         if not complaint:
             return None
         if any(REMINDER in message.additional_kwargs for message in state["messages"]):
@@ -177,14 +180,24 @@ class Completion(Hooks):
         reminder = HumanMessage(f"You are not done: {complaint}", additional_kwargs={REMINDER: True})
         return {"jump_to": "model", "messages": [reminder], "structured_response": None}
 
-    def _complaint(self, called: Collection[str], output: BaseModel | None) -> str:
+    def _complaint(self, called: Collection[str], output: BaseModel | None, context: StageContext) -> str:
         skipped = missing(self.persona.name, allowed=self.allowed, called=called)
         if skipped:
             return " ".join(f"call {tool}, because {why}." for tool, why in skipped.items())
         if output is None:
             return f"hand in your result by calling {self.persona.output.__name__}."
         text = output.model_dump_json()
-        return CREDENTIAL if redact(text) != text else self.persona.check(output, self.brief)
+        if redact(text) != text:
+            return CREDENTIAL
+        return self.persona.check(output, self.brief) or self._repeats(output, context)
+
+    def _repeats(self, output: BaseModel, context: StageContext) -> str:
+        asked = self.persona.original(output, self.brief)
+        if not asked.texts:
+            return ""
+        pairs = context.caller.call(context.knowledge.alike, asked.texts, asked.known, limit=asked.limit)
+        named = [f"'{one}' and '{other}' ({near:.2f})" for one, other, near in pairs[:6]]
+        return f"these are too near to each other or to an earlier film: {', '.join(named)}." if named else ""
 
     def _fail(self, messages: Collection[BaseMessage], complaint: str) -> None:
         brief = self.brief

@@ -98,6 +98,9 @@ class Knowledge(Protocol):
     def search(self, queries: Sequence[str], *, k: int, project: str | None, persona: str | None) -> list[Hit]:
         """The ``k`` passages nearest to ``queries`` taken together, best first, without repeats."""
 
+    def alike(self, texts: Sequence[str], known: Sequence[str], *, limit: float) -> list[tuple[str, str, float]]:
+        """Pairs of a text and another, or a known one, with a cosine similarity above ``limit``; nearest first."""
+
 
 class Production(Protocol):
     """The film's production, bound to one step of one run.

@@ -15,9 +15,9 @@ from personas.base import StageBrief, StageResult
 from personas.llm import chat_model
 
 from . import money, services
-from .models import Step
+from .models import Artifact, Run, Step
 from .ports import Desk, Library, clip_artifacts, film_url, outputs
-from .states import REVIEWER
+from .states import REVIEWER, RunStatus
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -100,6 +100,7 @@ def _materials(step: Step) -> dict[str, Any]:
     if step.name == REVIEWER:
         return {"work": _work_before(step)}
     return {
+        **({"archive": _archive(step.run)} if step.name == "iggy" else {}),
         "ideas": ideas,
         "clips": [
             {
@@ -113,6 +114,14 @@ def _materials(step: Step) -> dict[str, Any]:
         "film": film_url(step),
         "account": {"platform": social.provider, "name": social.account_id} if social else {},
     }
+
+
+def _archive(run: Run) -> list[str]:
+    """The headers of the project's latest films, as many films as its ``archiveRuns`` says."""
+    films = Run.objects.filter(project=run.project, status=RunStatus.SUCCEEDED).exclude(id=run.id)
+    latest = films.values_list("id", flat=True)[: int(run.project.spec.settings.get("archiveRuns", 0))]
+    papers = Artifact.objects.filter(type="idea", run__in=list(latest)).values_list("metadata", flat=True)
+    return list(dict.fromkeys(idea["header"] for ideas in papers for idea in ideas["ideas"]))
 
 
 def _work_before(step: Step) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db import transaction
 
+from knowledge.likeness import alike
 from knowledge.search import search
 from myloware.kernel.cues import Scene
 from myloware.kernel.errors import Conflict, InvalidInput, Misconfigured
@@ -46,6 +47,9 @@ class Library:
             )
             for hit in hits
         ]
+
+    def alike(self, texts: Sequence[str], known: Sequence[str], *, limit: float) -> list[tuple[str, str, float]]:
+        return alike(texts, known, limit=limit)
 
 
 class Desk:

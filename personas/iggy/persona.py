@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from personas.base import Limits, Persona, StageBrief
+from personas.base import Limits, Originality, Persona, StageBrief
 
 from .offline import play
 
@@ -47,6 +47,17 @@ def check(output: IggyOutput, brief: StageBrief) -> str:
     return ""
 
 
+def original(output: IggyOutput, brief: StageBrief) -> Originality:
+    """The headers that Iggy chose. What the brief names stays as it is, even if there was a film of it."""
+    rail = next((rail for rail in brief.guardrails if rail.get("key") == "modifiers.unique"), None)
+    if rail is None:
+        return Originality()
+    named = [str(name).lower() for name in brief.input.get("modifiers") or ()]
+    own = tuple(header for header in (idea.header.lower() for idea in output.ideas) if header not in named)
+    archive = [str(header).lower() for header in brief.materials.get("archive") or ()]
+    return Originality(own, (*archive, *named), float(rail["tolerance"]))
+
+
 IGGY = Persona(
     name="iggy",
     title="Creative director",
@@ -54,6 +65,7 @@ IGGY = Persona(
     output=IggyOutput,
     tools=("memory_search",),
     check=check,
+    original=original,
     offline=play,
     limits=Limits(model_calls=8, tool_calls=10, wall_s=300),
 )

@@ -8,6 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 @dataclass(frozen=True)
 class Theme:
     """A family of subjects (``words``) with the places, lights and sounds that suit it."""
@@ -335,6 +339,39 @@ MODIFIERS: tuple[Modifier, ...] = (
         "a glaze ticking, one bell tone",
         "gently",
     ),
+)
+
+# What is left when the archive has used up the others: any of these stuffs doing any of these things. No two of a
+# name's neighbours are as near as the projects' guardrail forbids (tests/personas/test_originality.py).
+STUFFS = _words(
+    "velvet marble copper smoke moss porcelain wax chalk feather pearl amber linen clay bark coral ink "
+    "slate sugar wool paper brass cork resin salt straw "
+)
+ACTS = _words(
+    "breathing boiling blooming knitting whispering bouncing dripping folding glowing hatching humming "
+    "peeling shivering sleeping spinning swimming unravelling yawning singing flickering stretching "
+    "blinking marching drifting "
+)
+TOUCHES = (
+    "a fingertip rests on it and it answers",
+    "two fingers press it and it gives way",
+    "a palm hovers above it and it leans closer",
+    "a nail taps it once and it goes on",
+)
+GLOWS = ("one soft lamp from the left", "grey window light", "a warm glow from below", "cool light from behind")
+RUSTLES = ("dry rustling, close", "a soft crackle", "slow wet clicks", "a low hum and small taps")
+
+COMPOSED: tuple[Modifier, ...] = tuple(
+    Modifier(
+        name=f"{act} {stuff}",
+        image=f"{stuff} in the shape of a {{object}} keeps {act}, slowly and without a cause",
+        touch=TOUCHES[(row + column) % len(TOUCHES)],
+        light=GLOWS[(row + column // 2) % len(GLOWS)],
+        sound=RUSTLES[(row + column // 3) % len(RUSTLES)],
+        whisper=stuff,
+    )
+    for row, act in enumerate(ACTS)
+    for column, stuff in enumerate(STUFFS)
 )
 
 # The modifier's light gives the one accent.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from . import lexicon
@@ -10,7 +11,7 @@ from .reading import Thing, one_of, things
 from .turn import Dice, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from personas.base import StageBrief
 
@@ -48,7 +49,8 @@ def theme_of(text: str, dice: Dice, name: str) -> lexicon.Theme:
 
 
 def modifier_of(header: str) -> lexicon.Modifier | None:
-    return next((each for each in lexicon.MODIFIERS if each.name == header.lower()), None)
+    known = (*lexicon.MODIFIERS, *lexicon.COMPOSED)
+    return next((each for each in known if each.name == header.lower()), None)
 
 
 def the_object(turn: StageTurn) -> tuple[str, bool]:
@@ -66,9 +68,20 @@ def _surreal(turn: StageTurn) -> list[Beat]:
 def _modifiers(turn: StageTurn, item: str) -> list[lexicon.Modifier]:
     wanted = [str(name).strip() for name in turn.brief.input.get("modifiers") or () if str(name).strip()]
     given = [modifier_of(name) or _own_modifier(name) for name in dict.fromkeys(wanted)]
+    used = {str(name).lower() for name in turn.brief.materials.get("archive") or ()}
     free = turn.dice.order("modifiers", [each for each in lexicon.MODIFIERS if each not in given])
     # "Rain inside a raincoat" is weaker than any other; such modifiers come last.
-    return [*given, *sorted(free, key=lambda each: bool(words(each.name) & words(item)))][: turn.brief.clip_count]
+    best = [*sorted(free, key=lambda each: bool(words(each.name) & words(item))), *_composed(turn)]
+    return [*given, *(each for each in best if each.name not in used)][: turn.brief.clip_count]
+
+
+def _composed(turn: StageTurn) -> Iterator[lexicon.Modifier]:
+    """Further modifiers, stuffs and acts going round so that neighbours share neither."""
+    stuffs = turn.dice.order("stuffs", lexicon.STUFFS)
+    acts = turn.dice.order("acts", lexicon.ACTS)
+    by_name = {each.name: each for each in lexicon.COMPOSED}
+    for lap, (column, stuff) in product(range(len(acts)), enumerate(stuffs)):
+        yield by_name[f"{acts[(lap + column) % len(acts)]} {stuff}"]
 
 
 def _own_modifier(name: str) -> lexicon.Modifier:

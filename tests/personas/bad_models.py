@@ -176,7 +176,8 @@ SCRIPTS = (
     ),
     Script("searches for a number", lambda good: [odd("memory_search", query=5, k="many"), *good], fits=SEARCHING),
     Script("hands in twice at once", lambda good: [*good[:-1], both(good[-1], good[-1]), fresh(good[-1])]),
-    Script("calls without an id", lambda good: [nameless(good[0]), *good], orders=2),
+    Script("calls without an id", lambda good: [nameless(good[0]), *good], fits=SEARCHING, orders=2),
+    Script("hands in without an id", lambda good: [*good[:-1], nameless(good[-1])], "cannot be read"),
     # --- 200 kB
     Script("answers with a novel", lambda good: [AIMessage(LETTER)], _NOT_DONE),
     Script("writes a novel first", lambda good: [AIMessage(LETTER), *good]),

@@ -17,6 +17,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from pydantic import PrivateAttr
 
+from knowledge.likeness import alike
 from myloware.kernel.cues import Cue
 from myloware.kernel.errors import InvalidInput, NotFound
 from personas.agent import run_stage
@@ -49,6 +50,9 @@ class Library:
         self.threads.add(threading.get_ident())
         self.searches.append((tuple(queries), project, persona))
         return self.hits[:k]
+
+    def alike(self, texts: Sequence[str], known: Sequence[str], *, limit: float) -> list[tuple[str, str, float]]:
+        return alike(texts, known, limit=limit)
 
 
 @dataclass
