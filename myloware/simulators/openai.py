@@ -74,7 +74,7 @@ class OpenAiSimulator(Simulator):
             answer = _played(body)
         except (KeyError, ValueError, TypeError) as error:
             return _error(400, f"The messages cannot be read: {error}", "invalid_value")
-        return _streamed(body, answer) if body.get("stream") else httpx.Response(200, json=_completion(body, answer))
+        return _streamed(body, answer) if body.get("stream") else httpx.Response(200, json=completion(body, answer))
 
     def embeddings(self, request: httpx.Request) -> httpx.Response:
         body = body_json(request.content)
@@ -127,7 +127,8 @@ def _named(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
     ]
 
 
-def _completion(body: JSON, answer: JSON) -> JSON:
+def completion(body: JSON, answer: JSON) -> JSON:
+    """The answer to a request that does not stream; ``answer`` is the assistant's message."""
     asked, told = _tokens(json.dumps(body["messages"])), _tokens(json.dumps(answer))
     return {
         **_head(body, "chat.completion"),
@@ -153,7 +154,7 @@ def _chunks(body: JSON, answer: JSON) -> Iterator[JSON]:
         yield {**head, "choices": [{"index": 0, "delta": piece, "finish_reason": None}]}
     yield {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": _finish(answer)}]}
     if (body.get("stream_options") or {}).get("include_usage"):
-        yield {**head, "choices": [], "usage": _completion(body, answer)["usage"]}
+        yield {**head, "choices": [], "usage": completion(body, answer)["usage"]}
 
 
 def _head(body: JSON, kind: str) -> JSON:

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import itertools
+import signal
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 from django.db import connection
+from langchain_core.messages import convert_to_openai_messages
 from langgraph.checkpoint.memory import InMemorySaver
 from psycopg import connect
 from psycopg.conninfo import make_conninfo
 
+from myloware.simulators import simulators
+from myloware.simulators.openai import OpenAiSimulator, completion
 from personas import checkpoints
 from personas.base import StageResult
+from providers.callbacks import body_json
+from providers.simulator import World
+from tests.myloware.conftest import Served
 
+from . import doomed
 from .world import GUIDE, CountingStudio, Library, Studio, brief, work
 
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -57,6 +71,42 @@ def test_a_stage_taken_over_by_another_process_repeats_no_finished_call(conninfo
     assert len(library.searches) == 1
     assert result == take(CountingStudio.failing_at(1))
     checkpoints.forget(conninfo, thread_id)
+
+
+class Counting(OpenAiSimulator):
+    """Says the doomed worker's lines, and counts how often it was asked for each."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.asked: Counter[int] = Counter()
+
+    def chat(self, request: httpx.Request) -> httpx.Response:
+        body = body_json(request.content)
+        line = sum(message["role"] == "assistant" for message in body["messages"])
+        self.asked[line] += 1
+        return httpx.Response(200, json=completion(body, convert_to_openai_messages(doomed.LINES[line])))
+
+
+@pytest.fixture
+def counting() -> Iterator[tuple[Counting, str]]:
+    everyone = simulators(tiny=True)
+    service = Counting(everyone["openai"].world)
+    running = Served({**everyone, "openai": service})
+    yield service, f"{running.url}/v1"
+    running.stop()
+
+
+@pytest.mark.parametrize("nth", [1, 3, 5])
+def test_a_killed_worker_costs_no_model_call(conninfo: str, counting: tuple[Counting, str], nth: int) -> None:
+    service, url = counting
+    thread_id = uuid4().hex
+    command = [sys.executable, "-m", "tests.personas.doomed", conninfo, url, thread_id, str(nth)]
+    killed = subprocess.run(command, cwd=ROOT, check=False, timeout=120)
+    assert killed.returncode == -signal.SIGKILL
+    assert service.asked == dict.fromkeys(range(nth), 1)
+    result = doomed.take(conninfo, url, thread_id, 0)
+    assert service.asked == dict.fromkeys(range(6), 1)
+    assert [each["name"] for each in result.tool_calls].count("submit_generation_jobs_tool") == 1
 
 
 class Dying(InMemorySaver):
