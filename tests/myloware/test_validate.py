@@ -111,7 +111,7 @@ def test_live_mode_refuses_an_address_that_is_not_the_services(settings: Setting
 def test_the_configuration_is_looked_at(projects: None) -> None:
     text, status = said("config")
     assert status == 0
-    assert "Projects: aismr, test_video_gen" in text
+    assert "Projects: aismr, explainer, test_video_gen" in text
     assert "Personas: iggy, riley, alex" in text
     assert "ok   Broker: answers" in text
 
