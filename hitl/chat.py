@@ -44,7 +44,7 @@ def talk(message: str, *, user_id: str, project: str | None = None, options: dic
             office=UserOffice(user_id),
             knowledge=Library(),
             checkpointer=checkpoints.saver(conninfo()),
-            model=chat_model(settings.CREW, seed=wanted.seed),
+            model=chat_model(settings.CREW, seed=wanted.seed, persona="brendan"),
             settings=settings.CREW,
             project=project,
             options=options,

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from langchain.agents import create_agent
+from langchain.agents.middleware import ModelFallbackMiddleware
 from langchain.agents.structured_output import ToolStrategy
 from langchain_core.messages import HumanMessage
 from langgraph.errors import GraphRecursionError
@@ -53,8 +54,9 @@ def run_stage(
     checkpointer: BaseCheckpointSaver[Any] | None,
     model: BaseChatModel,
     settings: CrewSettings,
+    fallbacks: Sequence[BaseChatModel] = (),
 ) -> StageResult:
-    """Lets ``brief.persona`` do its work.
+    """Lets ``brief.persona`` do its work; ``fallbacks`` are asked, in order, when ``model`` does not answer.
 
     ``thread_id`` names the checkpointed thread: the same one again continues after a crash and repeats no finished
     model call and no finished tool call.  The ports are called in the caller's thread only.
@@ -65,7 +67,7 @@ def run_stage(
     """
     persona = member(brief.persona)
     allowed = allowed_tools(persona, brief, settings)
-    agent = build(persona, allowed, brief, model=model, checkpointer=checkpointer)
+    agent = build(persona, allowed, brief, model=model, fallbacks=fallbacks, checkpointer=checkpointer)
     caller = CallerThread()
     context = StageContext(
         caller=caller,
@@ -77,7 +79,7 @@ def run_stage(
     )
     config = thread_config(thread_id, persona.limits, persona=persona.name, project=brief.project, run_id=brief.run_id)
     state = caller.run(lambda: converge(agent, brief_message(brief), config=config, context=context))
-    return result_of(state, persona=persona, fallback_model=settings.llm_model)
+    return result_of(state, persona=persona, fallback_model=settings.model_of(persona.name))
 
 
 def allowed_tools(persona: Persona, brief: StageBrief, settings: CrewSettings) -> tuple[str, ...]:
@@ -115,6 +117,7 @@ def build(
     *,
     model: BaseChatModel,
     checkpointer: BaseCheckpointSaver[Any] | None,
+    fallbacks: Sequence[BaseChatModel] = (),
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
     """The agent's graph."""
     return create_agent(
@@ -125,6 +128,7 @@ def build(
         middleware=[
             Budgets(persona.limits),
             VendorErrors(),
+            *([ModelFallbackMiddleware(*fallbacks)] if fallbacks else ()),
             OneAnswerPerCall(),
             NoCredentials(),
             tool_errors(),

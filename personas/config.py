@@ -16,8 +16,18 @@ class CrewSettings(Settings):
         "studio",
         description="chat model: `studio` (offline, deterministic) or any init_chat_model id, e.g. openai:gpt-5.5",
     )
+    llm_models: dict[str, str] = Field(
+        {}, description='other chat models for some of the crew, as JSON: {"quinn": "openai:gpt-5-mini"}'
+    )
+    llm_fallbacks: tuple[str, ...] = Field(
+        (), description='chat models to ask, in this order, when one does not answer, as JSON: ["openai:gpt-5-mini"]'
+    )
     llm_temperature: float = Field(0.7, ge=0, le=2, description="sampling temperature of live models")
     llm_timeout_s: float = Field(120, gt=0, le=600, description="time limit of one model call, in seconds")
     persona_allowlist_mode: Literal["fail_fast", "memory_fallback"] = Field(
         "fail_fast", description="a missing tool allowlist stops the stage, or leaves it memory_search only"
     )
+
+    def model_of(self, persona: str) -> str:
+        """The id of the chat model that plays ``persona``."""
+        return self.llm_models.get(persona, self.llm_model)

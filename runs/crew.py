@@ -12,7 +12,7 @@ from django.db import connection
 
 from personas import checkpoints
 from personas.base import StageBrief, StageResult
-from personas.llm import chat_model
+from personas.llm import chat_model, fallback_models
 
 from . import money, services
 from .models import Artifact, Run, Step
@@ -45,7 +45,8 @@ def perform(step: Step) -> dict[str, Any]:
             knowledge=Library(),
             production=Desk(step),
             checkpointer=checkpointer,
-            model=chat_model(settings.CREW, seed=brief.seed),
+            model=chat_model(settings.CREW, seed=brief.seed, persona=step.name),
+            fallbacks=fallback_models(settings.CREW, seed=brief.seed),
             settings=settings.CREW,
         )
     finally:

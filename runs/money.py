@@ -58,7 +58,7 @@ def cost_of(job: ProviderJob, microusd: int | None = None) -> Cost:
 
 def _cost_of_stage(step: Step, microusd: int) -> Cost:
     # One for the thread: a stage that is taken over goes on where it was, and its limits count from the start.
-    what = f"{step.name}, {settings.CREW.llm_model}"
+    what = f"{step.name}, {settings.CREW.model_of(step.name)}"
     return Cost(f"stage-{step.id}-{step.retries}", step, what[:128], "llm", microusd)
 
 
@@ -113,14 +113,14 @@ def settle_held(spends: QuerySet[Spend]) -> None:
 
 def reserve_stage(step: Step) -> None:
     """Holds what the model of a stage may cost. Raises ``BudgetExceeded``."""
-    cost = _cost_of_stage(step, stage_microusd(settings.CREW.llm_model))
+    cost = _cost_of_stage(step, stage_microusd(settings.CREW.model_of(step.name)))
     if cost.microusd:
         reserve(cost)
 
 
 def settle_stage(step: Step, *, input_tokens: int, output_tokens: int) -> None:
     """Settles a stage at the tokens that its thread has used so far."""
-    cost = _cost_of_stage(step, tokens_microusd(settings.CREW.llm_model, input_tokens, output_tokens))
+    cost = _cost_of_stage(step, tokens_microusd(settings.CREW.model_of(step.name), input_tokens, output_tokens))
     if input_tokens or output_tokens:
         settle(cost)
     else:

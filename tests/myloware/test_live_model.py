@@ -14,6 +14,7 @@ from runs import crew, services, tasks
 from runs.models import Project, Run
 from runs.schemas import RunInput, RunOptions
 from tests.runs import journey
+from tests.runs.conftest import agent_run, make_run  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,6 +66,27 @@ def test_a_project_runs_as_it_was_approved(slug: str, given: dict[str, Any], pro
     papers = run.artifacts.filter(type="citations")
     assert [paper.metadata["persona"] for paper in papers] == [name for kind, name in approved if kind == "stage"]
     assert all(paper.metadata["model"] == MODEL and paper.metadata["input_tokens"] > 1000 for paper in papers)
+
+
+def test_another_model_is_asked_when_one_does_not_answer(
+    agent_run: Run,  # noqa: F811  (the fixture)
+    live: None,
+    settings: Settings,
+    served: Served,
+) -> None:
+    chosen = {
+        "llm_models": {"iggy": f"openai:{MODEL}"},
+        "llm_model": "studio",
+        "llm_fallbacks": ("openai:gpt-4o-mini",),
+    }
+    settings.CREW = settings.CREW.model_copy(update=chosen)
+    journey.approve(agent_run)
+    # The first try and both of the client's own repeats.
+    served.turn("openai", "server_error", 3)
+    step = agent_run.cursor()
+    assert step is not None
+    work(agent_run, step)
+    assert (step.run.steps.get(name="iggy").output or {})["ideas"]
 
 
 def test_brendan_proposes_and_the_tokens_stream(projects: None, live: None, settings: Settings) -> None:

@@ -461,7 +461,7 @@ def test_a_worker_that_was_taken_over_asks_for_nothing(run: Run) -> None:
 def priced(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[AIMessage]:
     """The offline model under the name, and at the price, of another; each call uses 10,000 and 1,000 tokens."""
     settings.CREW = settings.CREW.model_copy(update={"llm_model": "openai:gpt-5.5"})
-    monkeypatch.setattr("runs.crew.chat_model", lambda crew, *, seed: StudioChatModel(seed=seed))
+    monkeypatch.setattr("runs.crew.chat_model", lambda crew, *, seed, persona: StudioChatModel(seed=seed))
     return asked_of_the_model(monkeypatch, (10_000, 1_000))
 
 
