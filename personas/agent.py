@@ -150,6 +150,8 @@ def thread_config(thread_id: str, limits: Limits, **metadata: str) -> RunnableCo
     return {
         "configurable": {"thread_id": thread_id},
         "recursion_limit": 2 * limits.model_calls + 6,
+        # Of the trace, where there is one.
+        "tags": [f"{name}:{value}" for name, value in metadata.items()],
         "metadata": metadata,
     }
 
