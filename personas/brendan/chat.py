@@ -10,7 +10,6 @@ from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import AnyMessage, HumanMessage, RemoveMessage, ToolMessage
 from pydantic import BaseModel, ConfigDict
 
-from myloware.kernel.logging import redact
 from personas.agent import citations, invoke, thread_config
 from personas.caller import CallerThread
 from personas.middleware import (
@@ -114,7 +113,7 @@ def build(
 
 def _reply(turn: list[AnyMessage]) -> Reply:
     ids = [run_id for answer in tool_messages(turn) for run_id in _run_ids(answer)]
-    text = redact(turn[-1].text.strip())
+    text = turn[-1].text.strip()
     return Reply(
         response=text or "I have no answer to that. Tell me what the film should show.",
         run_ids=tuple(dict.fromkeys(ids)),
