@@ -9,7 +9,7 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 
 from myloware.kernel.admin import ReadOnly
 
-from .models import Chunk, Document
+from .models import Chunk, Document, Term
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -23,7 +23,7 @@ class ChunkInline(admin.TabularInline[Chunk, Document]):
     ordering = ("position",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Chunk]:
-        return super().get_queryset(request).defer("embedding", "lexemes")
+        return super().get_queryset(request).defer("embedding", "lexemes", "weights")
 
     def has_add_permission(self, request: HttpRequest, obj: Document | None = None) -> bool:
         return False
@@ -50,3 +50,10 @@ class DocumentAdmin(ReadOnly[Document]):
     @admin.display(description="chunks", ordering="chunk_count")
     def chunk_count(self, document: Document) -> int:
         return int(getattr(document, "chunk_count", None) or 0)
+
+
+@admin.register(Term)
+class TermAdmin(ReadOnly[Term]):
+    list_display = ("lexeme", "passages")
+    ordering = ("-passages", "lexeme")
+    search_fields = ("lexeme",)

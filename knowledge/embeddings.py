@@ -109,6 +109,19 @@ def current_model() -> str:
     return str(settings.KNOWLEDGE.embeddings_model)
 
 
+def readable_models() -> list[str]:
+    """The current model, and others that passages are still embedded with and that can be asked."""
+    from .models import Chunk
+
+    current = current_model()
+    others = (name for name in MODELS if name != current and Chunk.objects.filter(embedding_model=name).exists())
+    return [current, *(name for name in others if _can_be_asked(name))]
+
+
+def _can_be_asked(model: str) -> bool:
+    return model == "wordllama" or bool(settings.KNOWLEDGE.openai_api_key.get_secret_value())
+
+
 def embed(texts: Sequence[str], *, model: str) -> list[Vector]:
     """One vector per text. Loads the model on first use, once per process. Raises ``Misconfigured`` without its key."""
     with _loading:

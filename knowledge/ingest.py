@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
+from django.utils import timezone
 
 from myloware.kernel.errors import InvalidInput, NotFound
 
@@ -19,8 +20,11 @@ from .models import Chunk, Document
 from .passages import Passage, cut
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+# Passages that are embedded and stored at once.
+BATCH = 256
 
 
 @dataclass
@@ -48,6 +52,14 @@ class Key(NamedTuple):
     project: str
     persona: str
     path: str
+
+
+class Draft(NamedTuple):
+    """A document that is to be stored: who it is, its columns and its passages."""
+
+    key: Key
+    values: dict[str, Any]
+    passages: list[Passage]
 
 
 class Stored(NamedTuple):
@@ -83,6 +95,7 @@ def ingest(
         run.take(entry)
         run.report.seconds = time.monotonic() - started
         on_progress(run.report)
+    run.flush()
     if prune:
         run.prune()
     run.report.seconds = time.monotonic() - started
@@ -97,6 +110,7 @@ class _Ingest:
         self.report = Report()
         self.seen: set[str] = set()
         self.stored = _stored(self.model)
+        self.drafts: list[Draft] = []
 
     def take(self, entry: Source | Refused) -> None:
         self.seen.add(entry.path)
@@ -107,6 +121,8 @@ class _Ingest:
             self._take(entry)
         except InvalidInput as error:
             self.report.refused.append(Refused(entry.path, error.message))
+        if sum(len(draft.passages) for draft in self.drafts) >= BATCH:
+            self.flush()
 
     def _take(self, source: Source) -> None:
         content = _content(source)
@@ -118,20 +134,25 @@ class _Ingest:
             self._claim(key, known)
             return
         text = read(content, path=source.path, content_type=source.content_type)
-        passages = cut(text.title, text.body)
-        if not self.dry_run:
-            _store(key, self._values(text, source, checksum), passages, model=self.model)
-        self.report.chunks += len(passages)
+        self.drafts.append(Draft(key, self._values(text, source, checksum), cut(text.title, text.body)))
         if known:
             self.report.updated += 1
         else:
             self.report.added += 1
 
+    def flush(self) -> None:
+        """Stores what was read so far."""
+        drafts, self.drafts = self.drafts, []
+        if self.dry_run:
+            self.report.chunks += sum(len(draft.passages) for draft in drafts)
+        elif drafts:
+            self.report.chunks += store(drafts, model=self.model)
+
     def _claim(self, key: Key, known: Stored) -> None:
         if known.folder != self.folder and not self.dry_run:
             Document.objects.filter(**key._asdict()).update(folder=self.folder)
 
-    def _values(self, text: Text, source: Source, checksum: str) -> dict[str, object]:
+    def _values(self, text: Text, source: Source, checksum: str) -> dict[str, Any]:
         return {
             "title": text.title,
             "metadata": text.metadata,
@@ -164,17 +185,45 @@ def _stored(model: str) -> dict[Key, Stored]:
     }
 
 
-def _store(key: Key, values: dict[str, object], passages: list[Passage], *, model: str) -> None:
-    """Replaces the document's passages in one transaction; vectors are made before it, as they may need a network."""
-    vectors = embed([f"{passage.heading}\n{passage.text}" for passage in passages], model=model)
+def store(drafts: Sequence[Draft], *, model: str) -> int:
+    """Replaces the documents and their passages in one transaction, and tells how many passages it embedded.
+
+    A passage that stood in the document before keeps its vector.  Vectors are made before the transaction, as they may
+    need a network.
+    """
+    known = _vectors(drafts, model)
+    new = [passage for draft in drafts for passage in draft.passages if (draft.key, passage) not in known]
+    made = dict(zip(new, embed([f"{passage.heading}\n{passage.text}" for passage in new], model=model), strict=True))
     with transaction.atomic():
-        # Locks the row, so that two ingests at once leave one complete set of passages.
-        document, _ = Document.objects.update_or_create(**key._asdict(), defaults=values)
-        document.chunks.all().delete()
-        Chunk.objects.bulk_create(
-            _chunk(document, position, passage, vector, model)
-            for position, (passage, vector) in enumerate(zip(passages, vectors, strict=True))
+        Document.objects.bulk_create(
+            [Document(**draft.key._asdict(), **draft.values, updated_at=timezone.now()) for draft in drafts],
+            update_conflicts=True,
+            unique_fields=Key._fields,
+            update_fields=["title", "metadata", "folder", "checksum", "content_type", "updated_at"],
         )
+        # The rows are locked now, so that two ingests at once leave one complete set of passages.
+        documents = _documents(drafts)
+        Chunk.objects.filter(document__in=documents.values()).delete()
+        Chunk.objects.bulk_create(
+            _chunk(documents[draft.key], position, passage, known.get((draft.key, passage)) or made[passage], model)
+            for draft in drafts
+            for position, passage in enumerate(draft.passages)
+        )
+    return len(new)
+
+
+def _documents(drafts: Sequence[Draft]) -> dict[Key, Document]:
+    wanted = {draft.key for draft in drafts}
+    rows = Document.objects.filter(path__in=[key.path for key in wanted])
+    found = {Key(row.project, row.persona, row.path): row for row in rows}
+    return {key: found[key] for key in wanted}
+
+
+def _vectors(drafts: Sequence[Draft], model: str) -> dict[tuple[Key, Passage], Any]:
+    """Vectors that the passages of these documents have already."""
+    wanted = Chunk.objects.filter(document__path__in=[draft.key.path for draft in drafts], embedding_model=model)
+    rows = wanted.values_list("project", "persona", "document__path", "heading", "text", "embedding")
+    return {(Key(*row[:3]), Passage(*row[3:5])): row[5] for row in rows}
 
 
 def _chunk(document: Document, position: int, passage: Passage, vector: Vector, model: str) -> Chunk:

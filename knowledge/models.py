@@ -7,7 +7,7 @@ import uuid
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
-from pgvector.django import HalfVectorField, HnswIndex
+from pgvector.django import HalfVectorField, HnswIndex, SparseVectorField
 from pydantic import BaseModel, ConfigDict
 
 from myloware.kernel.fields import SchemaField
@@ -16,6 +16,12 @@ from .embeddings import DIMENSIONS
 
 # Fixed in the generated column: PostgreSQL lets only an immutable configuration stand there.
 TEXT_SEARCH = "english"
+
+# Places for words in the sparse vectors: so many that two words of a query hardly ever share one.
+TERM_DIMENSIONS = 2**28
+
+# No word: PostgreSQL makes none of a sign alone.
+EVERY = "*"
 
 
 class DocumentMetadata(BaseModel):
@@ -73,6 +79,11 @@ class Chunk(models.Model):
         output_field=SearchVectorField(),
         db_persist=True,
     )
+    weights = models.GeneratedField(
+        expression=models.Func("heading", "text", function="kb_weights"),
+        output_field=SparseVectorField(dimensions=TERM_DIMENSIONS),
+        db_persist=True,
+    )
 
     class Meta:
         db_table = "kb_embeddings"
@@ -81,7 +92,21 @@ class Chunk(models.Model):
         indexes = [
             HnswIndex(name="kb_embedding_hnsw", fields=["embedding"], opclasses=["halfvec_cosine_ops"]),
             GinIndex(name="kb_lexemes_gin", fields=["lexemes"]),
+            models.Index(name="kb_scope", fields=["project", "persona"]),
         ]
 
     def __str__(self) -> str:
         return f"{self.heading} ({self.position})"
+
+
+class Term(models.Model):
+    """How many passages have a word; the row ``EVERY`` counts all of them. Triggers keep both."""
+
+    lexeme = models.TextField(primary_key=True)
+    passages = models.BigIntegerField()
+
+    class Meta:
+        db_table = "kb_terms"
+
+    def __str__(self) -> str:
+        return self.lexeme

@@ -1,41 +1,49 @@
-"""Finds passages: nearest by meaning, best by words, fused by rank."""
+"""Finds passages: nearest by meaning, best by words, and both together."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db import connection, transaction
-from django.db.models import F
 from pgvector import HalfVector
-from pgvector.django import CosineDistance
+from pgvector.django import CosineDistance, MaxInnerProduct
 from prometheus_client import Histogram
 from pydantic import BaseModel, ConfigDict
 
 from myloware.kernel.errors import InvalidInput
 
-from .embeddings import current_model, embed
-from .models import TEXT_SEARCH, Chunk
+from .embeddings import embed, readable_models
+from .lexical import with_words, words_of
+from .models import Chunk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from django.db.models import QuerySet
+    from django.db.models import Func, QuerySet
 
     from .embeddings import Vector
+    from .lexical import Words
 
 MAX_HITS = 50
-# How deep each leg is read, and how much the first ranks count for more than the later ones (Cormack et al. 2009: 60).
+# How deep each leg is read.
 DEPTH = 50
-RANK_OFFSET = 60
+# Passages that the vector index keeps in sight: more find more of the nearest, and take longer (benchmarks/kb.py).
+EF_SEARCH = 100
+# From this score on a passage is likely to answer; of our judged queries without an answer 1 in 34 reaches it.
+GOOD_SCORE = 0.27
 
 SEARCH_SECONDS = Histogram("kb_search_seconds", "Time of a knowledge base search", ["project", "persona"])
 
 
 class Hit(BaseModel):
-    """One passage. Hits come best first; ``score`` is the cosine similarity, 0-1, to the nearest of the queries."""
+    """One passage. Hits come best first.
+
+    ``vector`` is the cosine similarity and ``lexical`` BM25's share of what the query's words could give, both 0-1;
+    ``score`` is their mean.  All are those of the query that fits best.  Scores of two queries compare, and say whether
+    the passage is ``good``; the order goes by scores that are stretched first (``Legs.fused``).
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,16 +53,45 @@ class Hit(BaseModel):
     heading: str
     chunk_id: UUID
     score: float
+    vector: float
+    lexical: float
+    good: bool
     snippet: str
 
 
 class Candidate(NamedTuple):
-    """A passage in one leg. ``path`` and ``position`` settle ties, so that equal scores always come in one order."""
+    """A passage with both scores. ``path`` and ``position`` settle ties, so that they always come in one order."""
 
     chunk_id: UUID
-    distance: float
     path: str
     position: int
+    vector: float
+    lexical: float
+
+    @property
+    def score(self) -> float:
+        return (self.vector + self.lexical) / 2
+
+
+class Legs(NamedTuple):
+    """What one query found, each leg best first, and the seconds that each took."""
+
+    vector: list[Candidate]
+    lexical: list[Candidate]
+    vector_s: float
+    lexical_s: float
+
+    @property
+    def fused(self) -> list[Candidate]:
+        """Each passage of both legs once, by the mean of its scores, each stretched to 0-1 over all that was found.
+
+        Unstretched, cosines lie so close together that words alone would decide.
+        """
+        every = list({each.chunk_id: each for each in (*self.vector, *self.lexical)}.values())
+        vector = _stretched([each.vector for each in every])
+        lexical = _stretched([each.lexical for each in every])
+        order = zip(vector, lexical, every, strict=True)
+        return [each for *_, each in sorted(order, key=lambda row: (-row[0] - row[1], row[2].path, row[2].position))]
 
 
 def search(queries: Sequence[str], *, k: int = 5, project: str | None = None, persona: str | None = None) -> list[Hit]:
@@ -69,72 +106,110 @@ def search(queries: Sequence[str], *, k: int = 5, project: str | None = None, pe
     if not wanted or not 1 <= k <= MAX_HITS:
         raise InvalidInput(f"Give at least one query, and a k of 1-{MAX_HITS}.")
     with SEARCH_SECONDS.labels(project or "", persona or "").time():
-        model = current_model()
-        vectors = embed(wanted, model=model)
-        with transaction.atomic():
-            _scan_on()
-            scope = _in_scope(model, project or "", persona or "")
-            legs = [leg for query, vector in zip(wanted, vectors, strict=True) for leg in _legs(scope, query, vector)]
-            return _hits(_fused(legs)[:k])
+        found = [look(query, project=project or "", persona=persona or "").fused for query in wanted]
+        return _hits(_together(found)[:k])
+
+
+def look(query: str, *, project: str = "", persona: str = "") -> Legs:
+    """The legs of one query, over every embedding space that can be asked; distances of two are never compared."""
+    started = time.perf_counter()
+    words = words_of(query)
+    lexical_s, vector_s = time.perf_counter() - started, 0.0
+    nearest: list[Candidate] = []
+    sharing: list[Candidate] = []
+    text = " ".join((query, *words.corrected))
+    for model in readable_models():
+        started = time.perf_counter()
+        scope = _in_scope(model, project, persona, embed([text], model=model)[0], words)
+        nearest += _nearest(scope, words)
+        between = time.perf_counter()
+        sharing += _sharing(scope, words)
+        vector_s += between - started
+        lexical_s += time.perf_counter() - between
+    nearest.sort(key=lambda each: (-each.vector, each.path, each.position))
+    sharing.sort(key=lambda each: (-each.lexical, each.path, each.position))
+    return Legs(nearest, sharing, vector_s, lexical_s)
+
+
+def _in_scope(model: str, project: str, persona: str, vector: Vector, words: Words) -> QuerySet[Any]:
+    """Passages that may be found, with both measures."""
+    measures: dict[str, Func] = {"distance": CosineDistance("embedding", HalfVector(vector))}
+    if words.known:
+        measures["product"] = MaxInnerProduct("weights", words.vector)
+    passages = Chunk.objects.filter(embedding_model=model, project__in={"", project}, persona__in={"", persona})
+    return passages.annotate(**measures)
+
+
+def _nearest(scope: QuerySet[Any], words: Words) -> list[Candidate]:
+    with transaction.atomic():
+        _scan_on()
+        # An order by anything besides the distance would keep the vector index out.
+        return _candidates(scope.order_by("distance"), words)
+
+
+def _sharing(scope: QuerySet[Any], words: Words) -> list[Candidate]:
+    return _candidates(with_words(scope, words).order_by("product"), words) if words.known else []
 
 
 def _scan_on() -> None:
     """Lets an index scan go on until enough rows pass the filters; by default it stops after ``ef_search`` rows."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('hnsw.iterative_scan', 'strict_order', true)")
+        cursor.execute(
+            "SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', %s, true)",
+            [str(EF_SEARCH)],
+        )
 
 
-def _in_scope(model: str, project: str, persona: str) -> QuerySet[Chunk]:
-    return Chunk.objects.order_by().filter(embedding_model=model, project__in={"", project}, persona__in={"", persona})
+def _candidates(passages: QuerySet[Any], words: Words) -> list[Candidate]:
+    product = ("product",) if words.known else ()
+    rows = passages.values_list("id", "document__path", "position", "distance", *product)[:DEPTH]
+    return [
+        Candidate(chunk, path, position, _bounded(1 - distance), _bounded(-sum(product) / (words.most or 1)))
+        for chunk, path, position, distance, *product in rows
+    ]
 
 
-class AnyWord(SearchQuery):
-    """Matches texts that share a word with the query, in any of its forms; ``SearchQuery`` would want them all."""
-
-    template = "replace(%(function)s(%(expressions)s)::text, '&', '|')::tsquery"
-
-
-def _legs(scope: QuerySet[Chunk], query: str, vector: Vector) -> Iterator[list[Candidate]]:
-    """The passages nearest to the vector, and those that share the most words with the query."""
-    distance = CosineDistance("embedding", HalfVector(vector))
-    # An order by anything besides the distance would keep the vector index out, so ties are settled here.
-    yield sorted(_candidates(scope, distance, "distance"), key=lambda each: each[1:])
-    words = AnyWord(query, config=TEXT_SEARCH)
-    # 2 divides by the passage's length: of 0, 1, 2 and 32 the best on our own documents.
-    ranked = scope.filter(lexemes=words).annotate(rank=SearchRank(F("lexemes"), words, normalization=2))
-    yield _candidates(ranked, distance, "-rank", "document__path", "position")
+def _stretched(scores: Sequence[float]) -> list[float]:
+    least, most = min(scores, default=0), max(scores, default=0)
+    return [(score - least) / ((most - least) or 1) for score in scores]
 
 
-def _candidates(passages: QuerySet[Chunk], distance: CosineDistance, *order: str) -> list[Candidate]:
-    measured = passages.annotate(distance=distance).order_by(*order)
-    rows = measured.values_list("id", "distance", "document__path", "position")[:DEPTH]
-    return [Candidate(*row) for row in rows]
+def _bounded(score: float) -> float:
+    return min(max(score, 0.0), 1.0)
 
 
-def _fused(legs: Iterable[list[Candidate]]) -> list[Candidate]:
-    """Reciprocal rank fusion: what stands high in several legs comes first; distances are the least of all legs."""
-    points: dict[UUID, float] = defaultdict(float)
-    nearest: dict[UUID, Candidate] = {}
-    for leg in legs:
-        for rank, candidate in enumerate(leg, start=1):
-            points[candidate.chunk_id] += 1 / (RANK_OFFSET + rank)
-            nearest[candidate.chunk_id] = min(nearest.get(candidate.chunk_id, candidate), candidate)
-    return sorted(nearest.values(), key=lambda each: (-points[each.chunk_id], each.path, each.position))
+def _together(found: Iterable[list[Candidate]]) -> list[Candidate]:
+    """The first of every query, then the second of every query, and so on; each passage once."""
+    ranks: dict[UUID, int] = {}
+    best: dict[UUID, Candidate] = {}
+    for ranking in found:
+        for rank, candidate in enumerate(ranking):
+            ranks[candidate.chunk_id] = min(rank, ranks.get(candidate.chunk_id, rank))
+            known = best.setdefault(candidate.chunk_id, candidate)
+            best[candidate.chunk_id] = max(known, candidate, key=lambda each: each.score)
+    return sorted(best.values(), key=lambda each: (ranks[each.chunk_id], -each.score, each.path, each.position))
 
 
 def _hits(candidates: Sequence[Candidate]) -> list[Hit]:
-    chunks = Chunk.objects.select_related("document").defer("embedding").in_bulk([each.chunk_id for each in candidates])
+    chunks = (
+        Chunk.objects.select_related("document")
+        .defer("embedding", "lexemes", "weights")
+        .in_bulk([each.chunk_id for each in candidates])
+    )
     # A document that was replaced in this very moment has lost its old passages.
-    return [_hit(chunks[each.chunk_id], each.distance) for each in candidates if each.chunk_id in chunks]
+    return [_hit(chunks[each.chunk_id], each) for each in candidates if each.chunk_id in chunks]
 
 
-def _hit(chunk: Chunk, distance: float) -> Hit:
+def _hit(chunk: Chunk, found: Candidate) -> Hit:
     return Hit(
         document=chunk.document_id,
         path=chunk.document.path,
         title=chunk.document.title,
         heading=chunk.heading,
         chunk_id=chunk.id,
-        score=min(max(1 - distance, 0.0), 1.0),
+        score=found.score,
+        vector=found.vector,
+        lexical=found.lexical,
+        good=found.score >= GOOD_SCORE,
         snippet=chunk.text,
     )

@@ -32,7 +32,10 @@ class HitAnswer(serializers.Serializer[Any]):
     title = serializers.CharField()
     heading = serializers.CharField()
     chunk_id = serializers.UUIDField()
-    score = serializers.FloatField(help_text="cosine similarity, 0-1; the order also counts shared words")
+    score = serializers.FloatField(help_text="mean of the next two, 0-1")
+    vector = serializers.FloatField(help_text="cosine similarity, 0-1")
+    lexical = serializers.FloatField(help_text="BM25's share of what the query's words could give, 0-1")
+    good = serializers.BooleanField(help_text="whether the passage is likely to answer")
     snippet = serializers.CharField()
 
 

@@ -33,7 +33,9 @@ def test_it_answers_with_passages(shipped: Path, api: Client) -> None:
     assert answer.status_code == 200
     hits = answer.json()["hits"]
     assert len(hits) == 2
-    assert set(hits[0]) == {"document", "path", "title", "heading", "chunk_id", "score", "snippet"}
+    assert set(hits[0]) == {
+        *("document", "path", "title", "heading", "chunk_id", "score", "vector", "lexical", "good", "snippet")
+    }
     assert hits[0]["path"] == "craft/whisper-timing.md"
 
 
