@@ -193,7 +193,7 @@ def store(drafts: Sequence[Draft], *, model: str) -> int:
     """
     known = _vectors(drafts, model)
     new = [passage for draft in drafts for passage in draft.passages if (draft.key, passage) not in known]
-    made = dict(zip(new, embed([f"{passage.heading}\n{passage.text}" for passage in new], model=model), strict=True))
+    made = dict(zip(new, embed([passage.embedded for passage in new], model=model), strict=True))
     with transaction.atomic():
         Document.objects.bulk_create(
             [Document(**draft.key._asdict(), **draft.values, updated_at=timezone.now()) for draft in drafts],

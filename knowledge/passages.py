@@ -22,6 +22,11 @@ class Passage(NamedTuple):
     heading: str
     text: str
 
+    @property
+    def embedded(self) -> str:
+        """What its vector stands for."""
+        return f"{self.heading}\n{self.text}"
+
 
 def cut(title: str, body: str) -> list[Passage]:
     """The passages of a Markdown body, in order; none is blank."""
