@@ -2,9 +2,10 @@
 
 ``python -m benchmarks.kb --chunks 50000 [--folder F] [--shared-buffers 512MB] [--queries 200]``
 
-Passages are made from a known vocabulary: 2,000 topics of 40 words of their own, and 5,000 words that all share, the
-frequent ones far more often than the rare (Zipf).  0.1 %, 1 % and 10 % of them belong to a project each, the others to
-a fourth.  The folder keeps its passages; a second run with more chunks adds what is missing.
+Passages are made from a known vocabulary, some ten thousand words that the local model knows: 2,000 topics of 40 words
+each, and 2,000 words that all share, the frequent ones far more often than the rare (Zipf).  0.1 %, 1 % and 10 % of
+them belong to a project each, the others to a fourth.  The folder keeps its passages; a second run with more chunks
+adds what is missing.
 
 Printed: passages stored a second by ``store`` (embedding included) without the vector index and with it, seconds to
 build the index, and by filter: milliseconds of the vector leg, the lexical leg and both together (one query at a time,
@@ -30,13 +31,12 @@ if TYPE_CHECKING:
 
     from knowledge.ingest import Draft
 
-TOPICS, OWN_WORDS, SHARED_WORDS, WORDS = 2_000, 40, 5_000, 70
+TOPICS, OWN_WORDS, SHARED_WORDS, WORDS = 2_000, 40, 2_000, 70
 CHUNKS_PER_DOCUMENT, BATCH = 8, 64
 # With the vector index in place, so many of the passages are stored and timed.
 INDEXED = 2_000
 PROJECTS = {"thousandth": 0.001, "hundredth": 0.01, "tenth": 0.1}
 REST = "rest"
-SYLLABLES = [first + vowel + last for first in "bdfgklmnprst" for vowel in "aeiou" for last in ("", "l", "n", "r")]
 INDEX = "CREATE INDEX kb_embedding_hnsw ON kb_embeddings USING hnsw (embedding halfvec_cosine_ops)"
 
 
@@ -44,17 +44,13 @@ class Vocabulary:
     """Words, and texts made of them; the same ones each time."""
 
     def __init__(self) -> None:
-        dice = random.Random(1)  # noqa: S311 - to be repeated, not to be secret
-        words = {"".join(dice.choices(SYLLABLES, k=3)) for _ in range(TOPICS * OWN_WORDS + 2 * SHARED_WORDS)}
-        ordered = sorted(words)
-        dice.shuffle(ordered)
-        self.shared = ordered[:SHARED_WORDS]
+        words = sorted(_words())
+        random.Random(1).shuffle(words)  # noqa: S311 - to be repeated, not to be secret
+        self.shared, self._own = words[:SHARED_WORDS], words[SHARED_WORDS:]
         self._ranks = [1 / rank for rank in range(1, SHARED_WORDS + 1)]
-        self._own = ordered[SHARED_WORDS:]
 
     def topic(self, number: int) -> list[str]:
-        start = number * OWN_WORDS % (len(self._own) - OWN_WORDS)
-        return self._own[start : start + OWN_WORDS]
+        return random.Random(f"topic {number}").sample(self._own, OWN_WORDS)  # noqa: S311 - to be repeated
 
     def text(self, dice: random.Random) -> str:
         topic = self.topic(dice.randrange(TOPICS))
@@ -65,6 +61,15 @@ class Vocabulary:
     def query(self, dice: random.Random) -> str:
         topic = self.topic(dice.randrange(TOPICS))
         return " ".join(dice.sample(topic, 3) + dice.choices(self.shared, self._ranks, k=2))
+
+
+def _words() -> set[str]:
+    """The whole words among the local model's tokens, some ten thousand."""
+    import wordllama
+
+    model = wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True, dim=256)
+    tokens = (token[1:] for token in model.tokenizer.get_vocab() if not token[:1].isalnum())
+    return {token.lower() for token in tokens if token.isalpha() and token.isascii() and len(token) >= 4}
 
 
 def drafts(vocabulary: Vocabulary, first: int, count: int) -> Iterator[Draft]:

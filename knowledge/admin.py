@@ -1,4 +1,4 @@
-"""Documents in the admin: to be read and found. Their text comes from files."""
+"""Documents in the admin: to be read and found. Their text comes from files, also from here."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.urls import path
 
 from myloware.kernel.admin import ReadOnly
 
+from .desk import desk, upload
 from .models import Chunk, Document, Term
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
+    from django.urls import URLPattern
 
 
 class ChunkInline(admin.TabularInline[Chunk, Document]):
@@ -39,6 +42,14 @@ class DocumentAdmin(ReadOnly[Document]):
     search_fields = ("title", "path", "metadata", "chunks__heading", "chunks__text")
     search_help_text = "Words of the title, the path, the tags or the text"
     inlines = (ChunkInline,)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("desk/", view(desk), name="knowledge_document_desk"),
+            path("upload/", view(upload), name="knowledge_document_upload"),
+            *super().get_urls(),
+        ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
         # A subquery, because a search joins the passages that match and would spoil a plain count.

@@ -92,7 +92,7 @@ class Chunk(models.Model):
         indexes = [
             HnswIndex(name="kb_embedding_hnsw", fields=["embedding"], opclasses=["halfvec_cosine_ops"]),
             GinIndex(name="kb_lexemes_gin", fields=["lexemes"]),
-            models.Index(name="kb_scope", fields=["project", "persona"]),
+            models.Index(name="kb_scope", fields=["embedding_model", "project", "persona"]),
         ]
 
     def __str__(self) -> str:

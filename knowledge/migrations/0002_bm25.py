@@ -78,7 +78,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="chunk",
-            index=models.Index(fields=["project", "persona"], name="kb_scope"),
+            index=models.Index(fields=["embedding_model", "project", "persona"], name="kb_scope"),
         ),
         # Read for every passage that shares a word, so it had better lie in the row itself.
         migrations.RunSQL("ALTER TABLE kb_embeddings ALTER COLUMN weights SET STORAGE MAIN", migrations.RunSQL.noop),

@@ -6,6 +6,8 @@ import io
 from typing import TYPE_CHECKING
 
 import pytest
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
 from django.test import Client
 
@@ -71,6 +73,32 @@ def test_the_admin_finds_a_document_by_its_text_and_shows_its_passages(shipped: 
 def test_the_admin_finds_a_document_by_its_tag(shipped: Path, admin_client: Client) -> None:
     page = admin_client.get("/admin/knowledge/document/", {"q": "oddly"}).content.decode()
     assert "platform/captions-and-hashtags.md" in page
+
+
+def test_the_admin_searches_as_the_crew_does(shipped: Path, admin_client: Client) -> None:
+    page = admin_client.get("/admin/knowledge/document/desk/", {"q": "whisper timing"}).content.decode()
+    assert page.index("craft/whisper-timing.md") < page.index("craft/sound-design-and-asmr.md")
+    assert "<td>aismr</td><td>every</td><td>wordllama</td><td>2</td>" in page
+    assert "weak" in admin_client.get("/admin/knowledge/document/desk/", {"q": "income tax"}).content.decode()
+
+
+def test_the_admin_takes_files_and_names_those_it_refuses(db: None, admin_client: Client) -> None:
+    files = [ContentFile(b"# New\n\ntext", "new.md"), ContentFile(b"\0", "../bad.md")]
+    sent = {"documents": files, "project": "aismr", "persona": ""}
+    page = admin_client.post("/admin/knowledge/document/upload/", sent, follow=True).content.decode()
+    assert "Refused bad.md: binary" in page
+    assert Document.objects.values_list("path", "project").get() == ("new.md", "aismr")
+    assert (
+        "This field is required"
+        in admin_client.post("/admin/knowledge/document/upload/", {}, follow=True).content.decode()
+    )
+
+
+def test_only_who_may_add_documents_brings_them(db: None, client: Client) -> None:
+    client.force_login(User.objects.create_user("reader", is_staff=True))
+    answer = client.post("/admin/knowledge/document/upload/", {"documents": ContentFile(b"text", "a.md")})
+    assert answer.status_code == 403
+    assert not Document.objects.exists()
 
 
 def test_the_command_tells_what_it_did(db: None) -> None:

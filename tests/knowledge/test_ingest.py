@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -131,6 +132,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "number.json": (b"9" * 10_000, "JSON"),
     "empty.md": (b"---\ntitle: nothing\n---\n \n", "no text"),
     "picture.png": (b"text", "not one of"),
+    "bomb.pdf": (b"%PDF-1.7 " + zlib.compress(bytes(10**7)), "not one of"),
     "projects/no slug/a.md": (b"text", "slug"),
 }
 

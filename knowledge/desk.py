@@ -1,0 +1,117 @@
+"""The knowledge base's page in the admin: try a search, bring documents, see what is covered."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.decorators import permission_required
+from django.db.models import Count
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from myloware.kernel.errors import InvalidInput, MylowareError
+
+from .ingest import ingest
+from .models import Chunk
+from .search import search
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.core.files.uploadedfile import UploadedFile
+    from django.http import HttpRequest, HttpResponse
+
+    from .ingest import Report
+    from .search import Hit
+
+MAX_FILES = 20
+
+
+class SearchForm(forms.Form):
+    q = forms.CharField(max_length=400, label="What to look for")
+    project = forms.SlugField(required=False)
+    persona = forms.SlugField(required=False)
+
+
+class _FilesInput(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class _FilesField(forms.FileField):
+    widget = _FilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> Any:
+        return [super(_FilesField, self).clean(each, initial) for each in data or [None]]
+
+
+class UploadForm(forms.Form):
+    documents = _FilesField(help_text="Markdown, JSON or text; a file of the same name and scope is replaced")
+    project = forms.SlugField(required=False, help_text="blank: every project")
+    persona = forms.SlugField(required=False, help_text="blank: every persona")
+
+
+def desk(request: HttpRequest) -> HttpResponse:
+    """A search as the crew would make it, and how much there is for whom."""
+    form = SearchForm(request.GET or None)
+    context = admin.site.each_context(request) | {
+        "title": "What the crew knows",
+        "form": form,
+        "hits": _hits(request, form),
+        "upload": UploadForm(),
+        "may_upload": request.user.has_perm("knowledge.add_document"),
+        "coverage": _coverage(),
+    }
+    return render(request, "admin/knowledge/document/desk.html", context)
+
+
+def _hits(request: HttpRequest, form: SearchForm) -> list[Hit] | None:
+    if not form.is_valid():
+        return None
+    wanted = dict(form.cleaned_data)
+    try:
+        return search([wanted.pop("q")], k=10, **wanted)
+    except MylowareError as error:
+        messages.error(request, error.message)
+        return None
+
+
+def _coverage() -> Iterable[Any]:
+    scopes = Chunk.objects.order_by("project", "persona", "embedding_model")
+    counted = scopes.values("project", "persona", "embedding_model")
+    return counted.annotate(documents=Count("document", distinct=True), passages=Count("pk"))
+
+
+@require_POST
+@permission_required("knowledge.add_document", raise_exception=True)
+def upload(request: HttpRequest) -> HttpResponse:
+    """Ingests the files, and says what was refused and why."""
+    form = UploadForm(request.POST, request.FILES)
+    if form.is_valid():
+        wanted = dict(form.cleaned_data)
+        try:
+            _tell(request, _ingested(wanted.pop("documents"), **wanted))
+        except MylowareError as error:
+            messages.error(request, error.message)
+    else:
+        messages.error(request, "; ".join(f"{name}: {faults.as_text()}" for name, faults in form.errors.items()))
+    return redirect("admin:knowledge_document_desk")
+
+
+def _ingested(files: list[UploadedFile[bytes]], *, project: str, persona: str) -> Report:
+    if len(files) > MAX_FILES:
+        raise InvalidInput(f"{len(files)} files; at most {MAX_FILES} at once. Use manage.py kb_ingest for folders.")
+    with tempfile.TemporaryDirectory() as folder:
+        for file in files:
+            # Django has taken folders out of the name.
+            Path(folder, str(file.name)).write_bytes(file.read())
+        return ingest(Path(folder), project=project, persona=persona)
+
+
+def _tell(request: HttpRequest, report: Report) -> None:
+    messages.info(request, f"{report.added} added, {report.updated} updated, {report.unchanged} unchanged")
+    for path, reason in report.refused:
+        messages.error(request, f"refused {path}: {reason}")
