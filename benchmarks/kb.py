@@ -3,9 +3,9 @@
 ``python -m benchmarks.kb --chunks 50000 [--folder F] [--shared-buffers 512MB] [--queries 200]``
 
 Passages are made from a known vocabulary, some ten thousand words that the local model knows: 2,000 topics of 40 words
-each, and 2,000 words that all share, the frequent ones far more often than the rare (Zipf).  0.1 %, 1 % and 10 % of
-them belong to a project each, the others to a fourth.  The folder keeps its passages; a second run with more chunks
-adds what is missing.
+each, and 2,000 words that all share, the frequent ones far more often than the rare (Zipf).  A passage has two words of
+its topic for each common one, and a query five of a topic.  0.1 %, 1 % and 10 % of the passages belong to a project
+each, the others to a fourth.  The folder keeps its passages; a second run with more chunks adds what is missing.
 
 Printed: passages stored a second by ``store`` (embedding included) without the vector index and with it, seconds to
 build the index, and by filter: milliseconds of the vector leg, the lexical leg and both together (one query at a time,
@@ -54,13 +54,13 @@ class Vocabulary:
 
     def text(self, dice: random.Random) -> str:
         topic = self.topic(dice.randrange(TOPICS))
-        words = dice.choices(topic, k=WORDS // 3) + dice.choices(self.shared, self._ranks, k=WORDS - WORDS // 3)
+        words = dice.choices(topic, k=WORDS * 2 // 3) + dice.choices(self.shared, self._ranks, k=WORDS // 3)
         dice.shuffle(words)
         return " ".join(words)
 
     def query(self, dice: random.Random) -> str:
         topic = self.topic(dice.randrange(TOPICS))
-        return " ".join(dice.sample(topic, 3) + dice.choices(self.shared, self._ranks, k=2))
+        return " ".join(dice.sample(topic, 5))
 
 
 def _words() -> set[str]:
