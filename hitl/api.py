@@ -13,7 +13,7 @@ from myloware.kernel.apikey import caller
 from myloware.kernel.errors import Conflict, NotFound, UnprocessableInput
 from runs import services
 from runs.api import find_run
-from runs.models import Step
+from runs.models import Run, Step
 from runs.states import StepStatus, Verdict
 
 from . import links
@@ -46,14 +46,20 @@ class GateLink(APIView):
     @extend_schema(responses=LinkAnswer)
     def get(self, request: Request, run_id: UUID) -> Response:
         """A fresh approval link for the gate at which the run waits now; 409 when it waits at none."""
-        run = find_run(run_id)
-        gate = links.open_gate(run)
-        if gate is None:
-            raise Conflict(f"No gate is open: the run is {run.status}.", status=run.status)
+        gate = _open(find_run(run_id))
         url, expires_at = links.fresh_link(gate)
         digest = services.digest_of(gate)
         answer = {"gate": gate.name, "url": url, "digest": digest, "expires_at": expires_at}
         return Response(LinkAnswer(answer).data)
+
+
+class RevokeLinks(APIView):
+    @extend_schema(request=None, responses={204: None})
+    def post(self, request: Request, run_id: UUID) -> Response:
+        """Makes every link to the open gate void, wherever it was sent; 409 when no gate is open."""
+        gate = _open(find_run(run_id))
+        links.revoke(gate, actor=caller(request))
+        return Response(status=204)
 
 
 class DecideGate(APIView):
@@ -74,6 +80,13 @@ class DecideGate(APIView):
             stage=wanted["stage"],
         )
         return Response(ApprovalSerializer(services.decide(step.id, decision)).data)
+
+
+def _open(run: Run) -> Step:
+    gate = links.open_gate(run)
+    if gate is None:
+        raise Conflict(f"No gate is open: the run is {run.status}.", status=run.status)
+    return gate
 
 
 def _digest(wanted: Mapping[str, Any], step: Step) -> str:

@@ -10,6 +10,9 @@ class HitlSettings(BaseSettings):
     """Approvals."""
 
     hitl_secret: SecretStr = Field(SecretStr(""), description="signs approval links; any long random text")
+    hitl_old_secrets: SecretStr = Field(
+        SecretStr(""), description="comma-separated former values of HITL_SECRET, whose links still work"
+    )
     hitl_link_hours: int = Field(24, ge=1, le=24 * 30, description="life of an approval link, in hours")
     hitl_channels: str = Field(
         "hitl.channels.email.EmailChannel,telegram_bot.channel.TelegramChannel",
@@ -21,6 +24,13 @@ class HitlSettings(BaseSettings):
     email_port: int = Field(587, ge=1, le=65535, description="SMTP port, with STARTTLS")
     email_host_user: str = Field("", description="SMTP user")
     email_host_password: SecretStr = Field(SecretStr(""), description="SMTP password")
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What links may be signed with; the first signs new ones."""
+        return tuple(
+            filter(None, (self.hitl_secret.get_secret_value(), *_parts(self.hitl_old_secrets.get_secret_value())))
+        )
 
     @property
     def channels(self) -> tuple[str, ...]:

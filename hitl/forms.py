@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 
+from runs.ideas import FIELDS
 from runs.states import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runs.ideas import Idea
 
 _SEPARATORS = re.compile(r"[\s,]+")
 
@@ -45,3 +51,19 @@ def tags_of(text: str) -> list[str]:
     """Hashtags from what a person types: with or without #, separated by spaces or commas, none twice."""
     tags = (tag.strip("#") for tag in _SEPARATORS.split(text))
     return list(dict.fromkeys(filter(None, tags)))
+
+
+def idea_edits(sent: Mapping[str, str], ideas: list[Idea]) -> list[dict[str, Any]]:
+    """What the form changes in ``ideas``, as values of ``IdeaEdit``; empty when they stay as they are."""
+    wishes = (_idea_edit(sent, idea) for idea in ideas)
+    return [wish for wish in wishes if len(wish) > 1]
+
+
+def _idea_edit(sent: Mapping[str, str], idea: Idea) -> dict[str, Any]:
+    """``index``, and what differs; fields are named ``idea-INDEX-NAME``."""
+    index = int(idea["index"])
+    texts = {name: sent.get(f"idea-{index}-{name}", "").replace("\r\n", "\n").strip() for name in FIELDS}
+    changed = {
+        name: text for name, text in texts.items() if f"idea-{index}-{name}" in sent and text != idea.get(name, "")
+    }
+    return {"index": index, **changed, **({"drop": True} if f"idea-{index}-drop" in sent else {})}

@@ -13,16 +13,21 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
-from myloware.kernel.errors import Conflict, Forbidden, Misconfigured
-from myloware.kernel.signing import sign, unsign
+from myloware.kernel.errors import Conflict, Forbidden, Gone, Misconfigured
+from myloware.kernel.signing import short_mac, sign, unsign
 from runs.models import Approval, Run, Step
 from runs.services import digest_of
 from runs.states import StepStatus
+
+from .models import Revocation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PURPOSE = "hitl.approve"
+# Between a token and the name of its key.
+_NAMED = "~"
+_NAME = re.compile(r"[0-9a-f]{8}")
 
 
 @dataclass(frozen=True)
@@ -59,9 +64,10 @@ def approval_url(step: Step, *, recipient: str = "") -> str:
 def approval_path(step: Step, *, recipient: str = "", follows: bool = False) -> str:
     """The same on this site. A link that ``follows`` leads to whatever the gate shows when it is opened."""
     # A step belongs to one run and has one name: with the step, the token is bound to run and gate.
-    value = {"step": step.id.hex, "digest": digest_of(step), "to": recipient}
-    token = sign(value | ({"follows": True} if follows else {}), key=_key(), purpose=PURPOSE)
-    return page_path(step.run_id, step.name, token)
+    value = {"step": step.id.hex, "digest": digest_of(step), "to": recipient, "at": timezone.now().timestamp()}
+    key = _keys()[0]
+    token = sign(value | ({"follows": True} if follows else {}), key=key, purpose=PURPOSE)
+    return page_path(step.run_id, step.name, f"{token}{_NAMED}{_name(key)}")
 
 
 def page_path(run_id: UUID, gate: str, token: str) -> str:
@@ -83,10 +89,12 @@ def open_gate(run: Run) -> Step | None:
 def read(token: str, run_id: UUID, gate: str) -> Pass:
     """The pass behind ``token``, for exactly this run and gate. A gate that was decided still has its pass.
 
-    Raises ``Gone`` when the link is too old, ``Forbidden`` when it was not made for this gate, ``Conflict`` when the
-    gate was closed without a decision, or shows something else by now and the link does not follow that.
+    Raises ``Gone`` when the link is too old, its key out of use, or it was revoked, ``Forbidden`` when it was not made
+    for this gate, ``Conflict`` when the gate was closed without a decision, or shows something else by now and the link
+    does not follow that.
     """
-    value = unsign(token, key=_key(), purpose=PURPOSE, max_age=_life())
+    signed, _, name = token.rpartition(_NAMED)
+    value = unsign(signed, key=_key_named(name), purpose=PURPOSE, max_age=_life())
     found = Pass(
         _step(value, run_id, gate),
         digest=str(value.get("digest", "")),
@@ -94,6 +102,7 @@ def read(token: str, run_id: UUID, gate: str) -> Pass:
         follows=value.get("follows") is True,
     )
     if found.approval is None:
+        _require_unrevoked(found.step, float(value.get("at", 0)))
         _require_open(found)
     return found
 
@@ -120,11 +129,37 @@ def strip_links(text: str) -> str:
     return re.sub(rf"{start}\S+", "use the button below.", text)
 
 
-def _key() -> str:
-    key: str = settings.HITL.hitl_secret.get_secret_value()
-    if not key:
+def revoke(step: Step, *, actor: str) -> None:
+    """Makes all links to a gate void that were made until now. Raises ``Conflict`` when it is not open."""
+    if open_gate(step.run) != step:
+        raise Conflict(f"This gate is not open, so its links decide nothing: the run is {step.run.status}.")
+    Revocation.objects.update_or_create(step=step, defaults={"actor": actor, "revoked_at": timezone.now()})
+
+
+def _require_unrevoked(step: Step, made_at: float) -> None:
+    revoked = Revocation.objects.filter(step=step).first()
+    if revoked and made_at <= revoked.revoked_at.timestamp():
+        raise Gone(f"This link was revoked by {revoked.actor}. Ask for a new one.")
+
+
+def _keys() -> tuple[str, ...]:
+    keys: tuple[str, ...] = settings.HITL.keys
+    if not keys:
         raise Misconfigured("HITL_SECRET is empty, so no approval link can be signed. Set it to a long random value.")
-    return key
+    return keys
+
+
+def _name(key: str) -> str:
+    """Of a key, to tell a link of a former key from one that was tampered with."""
+    return short_mac("name", key=key, purpose=PURPOSE)[:8]
+
+
+def _key_named(name: str) -> str:
+    """The key of that name; the newest for what is no name, under which nothing will prove valid."""
+    keys = {_name(key): key for key in _keys()}
+    if name not in keys and _NAME.fullmatch(name):
+        raise Gone("This link was signed with a key that is no longer in use. Ask for a new one.")
+    return keys.get(name, _keys()[0])
 
 
 def _life() -> timedelta:

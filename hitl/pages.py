@@ -110,6 +110,8 @@ def page_of(step: Step) -> dict[str, Any]:
         "lines": call_sheet(run),
         "film": film_of(run, shown.get("film", "")),
         "draft": _draft(shown.get("draft", {})),
+        # After the decision: as they were approved.
+        "ideas": (step.output or {}).get("ideas") or shown.get("ideas", []),
         "preflight": preflight_of(step, shown["draft"]) if kind == "draft" else None,
         "money": _money(shown.get("money", {})),
         "redo": redo_of(step),
@@ -213,6 +215,12 @@ def _draft(draft: dict[str, Any]) -> dict[str, Any]:
         "platform": platform(draft.get("platform", "")),
         "privacy": _PRIVACY.get(privacy, privacy),
     }
+
+
+def with_edits(ideas: list[dict[str, Any]], wishes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The cards with what was typed into them, faults and all; ``typed`` marks those."""
+    typed = {wish["index"]: {**wish, "typed": True} for wish in wishes}
+    return [idea | typed.get(idea["index"], {}) for idea in ideas]
 
 
 def _money(asked: dict[str, Any]) -> dict[str, Any]:

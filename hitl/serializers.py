@@ -36,12 +36,24 @@ class LinkAnswer(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField()
 
 
+class IdeaEditRequest(serializers.Serializer[Any]):
+    """What becomes of one idea, named by the ``index`` that the gate shows; absent keys stay as they are."""
+
+    index = serializers.IntegerField(min_value=0, max_value=99)
+    drop = serializers.BooleanField(required=False, help_text="leave it out: the film has one clip less")
+    subject = serializers.CharField(required=False, max_length=120)
+    header = serializers.CharField(required=False, max_length=60)
+    title = serializers.CharField(required=False, max_length=120)
+    concept = serializers.CharField(required=False, min_length=20, max_length=800)
+
+
 class EditsRequest(serializers.Serializer[Any]):
-    """What a reviewer may change in a draft; absent keys stay as they are."""
+    """What a reviewer may change: title, caption and tags of a draft, or the ideas. Absent keys stay as they are."""
 
     title = serializers.CharField(required=False, allow_blank=True, max_length=200)
     caption = serializers.CharField(required=False, max_length=2200)
     tags = serializers.ListField(required=False, child=serializers.CharField(max_length=100), max_length=30)
+    ideas = serializers.ListField(required=False, child=IdeaEditRequest(), max_length=100)
 
 
 class DecisionRequest(serializers.Serializer[Any]):

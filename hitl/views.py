@@ -20,8 +20,8 @@ from runs.models import Run, Step
 from runs.states import Verdict
 
 from . import links
-from .forms import DecisionForm, DraftForm
-from .pages import outcome_of, page_of
+from .forms import DecisionForm, DraftForm, idea_edits
+from .pages import outcome_of, page_of, with_edits
 
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
@@ -127,11 +127,14 @@ def _decide(found: links.Pass, form: DecisionForm) -> None:
 
 
 def _edits(step: Step, form: DraftForm) -> dict[str, Any]:
-    """What the reviewer has changed in the gate's draft. Raises ``InvalidInput`` for what the form does not take."""
+    """What the reviewer has changed in what the gate shows. Raises ``InvalidInput`` for what the form does not take."""
     if not form.is_valid():
         raise InvalidInput(form.faults())
-    draft = services.shown_at(step).get("draft", {})
-    return form.edits(draft) if draft else {}
+    shown = services.shown_at(step)
+    if "draft" in shown:
+        return form.edits(shown["draft"])
+    wishes = idea_edits(form.data, shown.get("ideas", []))
+    return {"ideas": wishes} if wishes else {}
 
 
 def _to(url: str) -> HttpResponse:
@@ -143,6 +146,7 @@ def _again(request: HttpRequest, step: Step, token: str, error: InvalidInput) ->
     typed = {name: request.POST[name] for name in ("title", "caption", "tags") if name in request.POST}
     context = page_of(step)
     context["draft"] = {**context["draft"], **typed}
+    context["ideas"] = with_edits(context["ideas"], idea_edits(request.POST, context["ideas"]))
     entered = {"fault": error.message, "open": request.POST.get("verdict"), "comment": request.POST.get("comment", "")}
     return _page(
         request,

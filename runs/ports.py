@@ -16,9 +16,9 @@ from personas.ports import ClipRequest, CutClip, Hit, PublishRequest, RenderRequ
 from providers.shotstack.template import Style, TemplateClip, standard_edit
 
 from . import jobs, preflight, services, store
+from .ideas import handed_over
 from .models import Artifact, ProviderJob, Step
 from .schemas import PublishDraft, RunOptions, Specs
-from .states import StepStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -277,9 +277,8 @@ def _paper(call_id: str, film: Artifact, made: Design) -> dict[str, Any]:
 
 
 def outputs(step: Step) -> dict[str, dict[str, Any]]:
-    """What the stages before this one handed over, the newest of each persona."""
-    done = step.run.steps.filter(kind="stage", status=StepStatus.SUCCEEDED, position__lt=step.position)
-    return {before.name: before.output or {} for before in done}
+    """What the stages before this one handed over, the newest of each persona, ideas as people have approved them."""
+    return handed_over(step.run.steps.filter(position__lt=step.position))
 
 
 def film_url(step: Step) -> str:

@@ -65,6 +65,9 @@ class Length(BaseModel):
     max: float = Field(gt=0)
 
 
+_SECONDS = frozenset({"min", "max", "target"})
+
+
 class Specs(BaseModel):
     """The film's numbers; a project may add its own (``whisperTiming``, ``maxHands``).
 
@@ -80,6 +83,16 @@ class Specs(BaseModel):
     compilation_length: Length | None = Field(None, alias="compilationLength")
     look: Look = "none"
     motion: Motion = "zoomInSlow"
+
+    def with_clips(self, count: int) -> Specs:
+        """The numbers of the same film with ``count`` clips: each that is left out takes one interval with it."""
+        length = self.compilation_length
+        less_s = (self.video_count - count) * float((self.model_extra or {}).get("clipInterval", self.video_duration_s))
+        update: dict[str, Any] = {"video_count": count}
+        if length and less_s:
+            seconds = {name: value - less_s for name, value in length.model_dump().items() if name in _SECONDS}
+            update["compilation_length"] = length.model_copy(update=seconds)
+        return self.model_copy(update=update)
 
 
 class PersonaExpectations(BaseModel):
@@ -236,6 +249,20 @@ class MoneyAsked(Shape):
     over_microusd: int
     run_spent_microusd: int
     caps: tuple[Cap, ...]
+
+
+# --- Iggy's ideas, as a reviewer may change them
+
+
+class IdeaEdit(Shape):
+    """What becomes of one idea; what is left out stays as it is. The bounds are those of Iggy's own ideas."""
+
+    index: int = Field(ge=0)
+    drop: bool = False
+    subject: str | None = Field(None, min_length=1, max_length=120)
+    header: str | None = Field(None, min_length=1, max_length=60)
+    title: str | None = Field(None, min_length=1, max_length=120)
+    concept: str | None = Field(None, min_length=20, max_length=800)
 
 
 # --- Quinn's draft, as a reviewer sees and may edit it

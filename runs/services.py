@@ -23,6 +23,7 @@ from myloware.kernel.errors import BudgetExceeded, Conflict, NotFound, Unprocess
 from providers import renders
 
 from . import dispatch, money, preflight, signals
+from .ideas import Idea, edited, handed_over
 from .models import Approval, Artifact, Project, ProviderJob, Run, RunEvent, Step
 from .schemas import BUDGET, GraphSpec, PlannedStep, PublishDraft, RunInput, RunOptions, RunPayload, RunResult
 from .states import (
@@ -426,20 +427,39 @@ def _decide(run: Run, step: Step, decision: Decision) -> Approval:
 
 def _approve(run: Run, step: Step, decision: Decision) -> None:
     # What is asked for at a budget gate is by its approval allowed.
-    shown = step.output or {"draft": _approved_draft(run, step, decision.edits or {})}
+    shown = step.output or _approved(run, step, decision.edits or {})
     step.output = {**shown, "verdict": decision.verdict}
     _move_step(run, step, StepStatus.SUCCEEDED, reason=decision.comment or "approved", actor=decision.actor)
     advance(run, actor=decision.actor)
 
 
-def _approved_draft(run: Run, step: Step, edits: dict[str, Any]) -> str:
-    """Writes a reviewer's edits into the draft and returns the digest of what may be published; empty without one."""
-    job = _draft(run, step)
-    if job is None:
-        return ""
+def _approved(run: Run, step: Step, edits: dict[str, Any]) -> dict[str, Any]:
+    """What the gate lets through: the digest of the draft that may be published, or the ideas that are filmed."""
+    job, ideas = _draft(run, step), _ideas(step)
+    if job is not None:
+        return {"draft": _approved_draft(run, job, edits)}
+    if ideas:
+        return {"draft": "", "ideas": _approved_ideas(run, ideas, edits)}
+    if edits:
+        raise UnprocessableInput(f"At the gate '{step.name}' nothing can be edited. Ask for changes instead.")
+    return {"draft": ""}
+
+
+def _approved_draft(run: Run, job: ProviderJob, edits: dict[str, Any]) -> str:
+    """Writes a reviewer's edits into the draft and returns the digest of what may be published."""
     _edit(job, edits)
     _forbid_errors(preflight.report_of(run, job.request))
     return digest(job.request)
+
+
+def _approved_ideas(run: Run, ideas: list[Idea], edits: dict[str, Any]) -> list[Idea]:
+    """The ideas as a reviewer leaves them; the film has one clip for each."""
+    kept = edited(ideas, edits.get("ideas", ()))
+    if len(kept) != len(ideas):
+        specs = run.payload.specs.with_clips(len(kept))
+        run.payload = run.payload.model_copy(update={"specs": specs})
+        run.save(update_fields=["payload", "updated_at"])
+    return kept
 
 
 def _forbid_errors(report: Report) -> None:
@@ -712,11 +732,11 @@ def shown_at(step: Step) -> dict[str, Any]:
     if step.name == BUDGET.id:
         return {**shown, "money": (step.output or {})["asked"]}
     draft = _draft(run, step)
-    ideas = _output_before(step, "iggy")
+    ideas = _ideas(step)
     if draft:
         return {**shown, "draft": draft.request, "film": draft.request.get("film", "")}
     if ideas:
-        return {**shown, "ideas": ideas.get("ideas", [])}
+        return {**shown, "ideas": ideas}
     return {
         **shown,
         "plan": run.payload.graph_spec.model_dump(mode="json"),
@@ -746,11 +766,10 @@ def _draft(run: Run, step: Step) -> Any:
     return None if redone.filter(position__gt=job.step.position).exists() else job
 
 
-def _output_before(step: Step, persona: str) -> dict[str, Any] | None:
-    done = step.run.steps.filter(
-        kind="stage", name=persona, status=StepStatus.SUCCEEDED, position__lt=step.position
-    ).last()
-    return done.output if done else None
+def _ideas(step: Step) -> list[Idea]:
+    """The ideas that a gate decides upon; empty before there are any."""
+    ideas: list[Idea] = handed_over(step.run.steps.filter(position__lt=step.position)).get("iggy", {}).get("ideas", [])
+    return ideas
 
 
 # --- Evidence

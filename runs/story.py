@@ -11,6 +11,7 @@ from django.db.models import Prefetch, QuerySet
 from personas.registry import PERSONAS
 from providers import renders
 
+from .ideas import handed_over
 from .models import Approval, Artifact, ProviderJob, Run, Step
 from .money import dollars
 from .states import ACTIVE_RUN, IN_FLIGHT_JOB, JobStatus, RunStatus, SpendStatus, StepStatus, Verdict
@@ -284,7 +285,7 @@ class Story:
     @cached_property
     def shots(self) -> list[Shot]:
         """One per planned clip, from the start on; they fill in as the crew works."""
-        ideas = {idea["index"]: idea for idea in self._handed("iggy").get("ideas", [])}
+        ideas = {idea["index"]: idea for idea in handed_over(self.steps).get("iggy", {}).get("ideas", [])}
         jobs = {job.index: job for job in self._ordered("clips")}
         return [self._shot(index, ideas.get(index, {}), jobs.get(index)) for index in range(self._shot_count)]
 
@@ -419,11 +420,6 @@ class Story:
 
     def _money(self, status: SpendStatus) -> int:
         return sum(spend.microusd for spend in self.run.spends.all() if spend.status == status)
-
-    def _handed(self, persona: str) -> dict[str, Any]:
-        """The newest output of a persona."""
-        done = [step for step in self.steps if step.name == persona and step.status == StepStatus.SUCCEEDED]
-        return (done[-1].output or {}) if done else {}
 
     def _ordered(self, kind: str) -> list[ProviderJob]:
         """The newest stage's orders of ``kind``, by index; older ones were revised away."""

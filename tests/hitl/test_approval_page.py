@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import connection
 from django.test import Client
+from pydantic import SecretStr
 
 from runs import services
 from runs.models import Approval, Run
@@ -23,6 +24,21 @@ if TYPE_CHECKING:
     from pytest_django import Settings
 
 
+# Who opens a link before the person does: chats, mail scanners, search engines.
+PREVIEWS = (
+    "TelegramBot (like TwitterBot)",
+    "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
+    "Slackbot 1.0 (+https://api.slack.com/robots)",
+    "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
+    "WhatsApp/2.23.20.0",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/51.0.2704.103 "
+    "Safari/537.36 BingPreview/1.0b",
+    "Mozilla/4.0 (compatible; ms-office; MSOffice 16)",
+    "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+    "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)",
+)
+
+
 def press(visitor: Client, url: str, verdict: str, **fields: str) -> Answer:
     """What the page's buttons send."""
     path = url.partition("?")[0]
@@ -32,7 +48,7 @@ def press(visitor: Client, url: str, verdict: str, **fields: str) -> Answer:
 def test_looking_decides_nothing(visitor: Client) -> None:
     run = scenes.at_workflow()
     url = scenes.page(run)
-    for agent in ("TelegramBot (like TwitterBot)", "Slackbot-LinkExpanding 1.0", "Mozilla/5.0"):
+    for agent in PREVIEWS:
         assert visitor.get(url, headers={"User-Agent": agent}).status_code == 200
     assert visitor.head(url).status_code == 200
     assert not Approval.objects.exists()
@@ -204,6 +220,44 @@ def test_a_link_that_was_changed_is_refused(visitor: Client, spoil: Callable[[st
         assert answer.status_code == 403
         assert b"This link does not work" in answer.content
     assert not Approval.objects.exists()
+
+
+def with_secrets(settings: Settings, now: str, *old: str) -> None:
+    values = {"hitl_secret": SecretStr(now), "hitl_old_secrets": SecretStr(",".join(old))}
+    settings.HITL = settings.HITL.model_copy(update=values)
+
+
+def test_a_link_of_the_former_key_works_until_that_key_is_taken_away(visitor: Client, settings: Settings) -> None:
+    with_secrets(settings, "the-key-of-last-year")
+    url = scenes.page(scenes.at_workflow())
+    with_secrets(settings, "the-key-of-this-year", "an-older-one", "the-key-of-last-year")
+    assert visitor.get(url).status_code == 200
+    with_secrets(settings, "the-key-of-this-year")
+    for answer in (visitor.get(url), press(visitor, url, "approve")):
+        assert answer.status_code == 410
+        assert b"signed with a key that is no longer in use" in answer.content
+        assert b"you get a fresh one" in answer.content
+    assert not Approval.objects.exists()
+
+
+def test_a_revoked_link_says_by_whom_and_a_later_one_works(visitor: Client, api: Client) -> None:
+    run = scenes.at_workflow()
+    url = scenes.page(run)
+    assert api.post(f"/v1/hitl/{run.id}/revoke").status_code == 204
+    for answer in (visitor.get(url), press(visitor, url, "approve")):
+        assert answer.status_code == 410
+        assert b"This link was revoked by api" in answer.content
+    assert not Approval.objects.exists()
+    later = scenes.page(run)
+    assert press(visitor, later, "approve").status_code == 303
+    assert b"Approved" in visitor.get(url).content
+
+
+def test_links_are_revoked_where_a_gate_is_open(visitor: Client, api: Client) -> None:
+    run = scenes.at_workflow()
+    assert visitor.post(f"/v1/hitl/{run.id}/revoke").status_code == 401
+    scenes.decide(run)
+    assert api.post(f"/v1/hitl/{run.id}/revoke").status_code == 409
 
 
 def test_a_link_opens_no_other_gate_and_no_other_run(visitor: Client) -> None:
