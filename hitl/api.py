@@ -9,7 +9,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from myloware.kernel.apikey import caller
+from access.auth import caller, holder
+from access.models import Scope
 from myloware.kernel.errors import Conflict, NotFound, UnprocessableInput
 from runs import services
 from runs.api import find_run
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 
 class ChatBrendan(APIView):
+    scope = Scope.CHAT
+
     @extend_schema(request=ChatRequest, responses=ChatAnswer)
     def post(self, request: Request) -> Response:
         """One message to Brendan. A film he proposes waits for a person at its ``workflow`` gate."""
@@ -35,7 +38,7 @@ class ChatBrendan(APIView):
         said = body.validated_data
         reply = talk(
             said["message"],
-            user_id=said["user_id"] or caller(request),
+            user_id=holder(request).user_id(said["user_id"]) or caller(request),
             project=said["project"],
             options=said["options"],
         )
@@ -43,10 +46,12 @@ class ChatBrendan(APIView):
 
 
 class GateLink(APIView):
+    scope = Scope.HITL
+
     @extend_schema(responses=LinkAnswer)
     def get(self, request: Request, run_id: UUID) -> Response:
         """A fresh approval link for the gate at which the run waits now; 409 when it waits at none."""
-        gate = _open(find_run(run_id))
+        gate = _open(find_run(run_id, request))
         url, expires_at = links.fresh_link(gate)
         digest = services.digest_of(gate)
         answer = {"gate": gate.name, "url": url, "digest": digest, "expires_at": expires_at}
@@ -54,22 +59,26 @@ class GateLink(APIView):
 
 
 class RevokeLinks(APIView):
+    scope = Scope.HITL
+
     @extend_schema(request=None, responses={204: None})
     def post(self, request: Request, run_id: UUID) -> Response:
         """Makes every link to the open gate void, wherever it was sent; 409 when no gate is open."""
-        gate = _open(find_run(run_id))
+        gate = _open(find_run(run_id, request))
         links.revoke(gate, actor=caller(request))
         return Response(status=204)
 
 
 class DecideGate(APIView):
+    scope = Scope.HITL
+
     @extend_schema(request=DecisionRequest, responses=ApprovalSerializer)
     def post(self, request: Request, run_id: UUID, gate: str) -> Response:
         """Decides at a gate. One decision counts; a second is told with 409 who was first."""
         body = DecisionRequest(data=request.data)
         body.is_valid(raise_exception=True)
         wanted = body.validated_data
-        step = _newest(run_id, gate)
+        step = _newest(find_run(run_id, request), gate)
         decision = services.Decision(
             Verdict(wanted["verdict"]),
             actor=caller(request),
@@ -98,9 +107,9 @@ def _digest(wanted: Mapping[str, Any], step: Step) -> str:
     return wanted["digest"] or services.digest_of(step)
 
 
-def _newest(run_id: UUID, gate: str) -> Step:
+def _newest(run: Run, gate: str) -> Step:
     """The run's gate of this name; after a revision there are several, and the last one counts."""
-    step = find_run(run_id).steps.filter(kind="gate", name=gate).last()
+    step = run.steps.filter(kind="gate", name=gate).last()
     if step is None:
-        raise NotFound(f"Run {run_id} has no gate '{gate}'.")
+        raise NotFound(f"Run {run.id} has no gate '{gate}'.")
     return step

@@ -20,6 +20,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings
 
+from access.config import AccessSettings
 from hitl.config import HitlSettings
 from knowledge.config import KnowledgeSettings
 from myloware.kernel.settings import Settings, Site
@@ -53,7 +54,8 @@ class CoreSettings(Settings):
     )
     django_secret_key: SecretStr = Field(SecretStr(""), description="signs sessions; any long random text")
     api_key: SecretStr = Field(
-        SecretStr(""), description="key of the HTTP API (header X-API-Key); any long random text"
+        SecretStr(""),
+        description="the operator's key of the HTTP API (header X-API-Key); any long random text",
     )
     admin_password: SecretStr = Field(
         SecretStr(""), description="password of the first admin user, made by `up`, and of Flower"
@@ -96,6 +98,7 @@ GROUPS: tuple[type[BaseSettings], ...] = (
     KnowledgeSettings,
     HitlSettings,
     TelegramSettings,
+    AccessSettings,
 )
 
 

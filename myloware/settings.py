@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import django_stubs_ext
 from psycopg.conninfo import conninfo_to_dict
 
+from access.config import AccessSettings
 from hitl.config import HitlSettings
 from knowledge.config import KnowledgeSettings
 from personas.config import CrewSettings
@@ -33,6 +34,7 @@ PROVIDERS = ProviderSettings()
 KNOWLEDGE = KnowledgeSettings()
 HITL = HitlSettings()
 TELEGRAM = TelegramSettings()
+ACCESS = AccessSettings()
 
 # --- Identity and hosts
 ENVIRONMENT = CORE.environment
@@ -63,6 +65,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "django_prometheus",
     "myloware",
+    "access",
     "providers",
     "knowledge",
     "runs",
@@ -202,8 +205,9 @@ EMAIL_TIMEOUT = 10
 
 # --- HTTP API
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["myloware.kernel.apikey.ApiKeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["access.auth.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["access.auth.Scoped"],
+    "DEFAULT_THROTTLE_CLASSES": ["access.auth.PerKey"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

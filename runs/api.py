@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from myloware.kernel.apikey import caller
+from access.auth import KeyHolder, caller, holder
+from access.models import Scope
 from myloware.kernel.errors import InvalidInput, NotFound, UnprocessableInput
 
 from . import fork, services
@@ -50,8 +51,15 @@ def parse(shape: type[T], value: dict[str, Any]) -> T:
         raise UnprocessableInput("; ".join(faults)) from error
 
 
-def find_run(run_id: UUID) -> Run:
-    run = Run.objects.select_related("project").filter(id=run_id).first()
+def visible(to: KeyHolder) -> QuerySet[Run]:
+    """The runs that a key may see: its owner's, or with the scope admin all."""
+    runs = Run.objects.select_related("project")
+    return runs if to.sees_all else runs.filter(user_id=to.owner)
+
+
+def find_run(run_id: UUID, request: Request) -> Run:
+    """Raises ``NotFound``, also for a run that is somebody else's."""
+    run = visible(holder(request)).filter(id=run_id).first()
     if run is None:
         raise NotFound(f"There is no run {run_id}.")
     return run
@@ -76,7 +84,7 @@ class StartRun(APIView):
             project=find_project(wanted["project"]),
             input=parse(RunInput, wanted["input"]),
             options=parse(RunOptions, wanted["options"]),
-            user_id=wanted["user_id"],
+            user_id=holder(request).user_id(wanted["user_id"]),
             actor=caller(request),
             approved_by=caller(request),
         )
@@ -98,7 +106,7 @@ class RunList(APIView):
         wanted = {
             column: request.query_params[name] for name, column in filters.items() if name in request.query_params
         }
-        runs = Run.objects.select_related("project").filter(**wanted)[:PAGE]
+        runs = visible(holder(request)).filter(**wanted)[:PAGE]
         return Response(RunSerializer(runs, many=True).data)
 
 
@@ -106,14 +114,14 @@ class RunDetail(APIView):
     @extend_schema(responses=RunDetailSerializer)
     def get(self, request: Request, run_id: UUID) -> Response:
         """One run with its steps, provider jobs and result."""
-        return Response(RunDetailSerializer(find_run(run_id)).data)
+        return Response(RunDetailSerializer(find_run(run_id, request)).data)
 
 
 class ContinueRun(APIView):
     @extend_schema(request=None, responses=RunDetailSerializer)
     def post(self, request: Request, run_id: UUID) -> Response:
         """Wakes a run: retries a failed one, otherwise sends its wake-up again. Gates stay closed."""
-        run = find_run(run_id)
+        run = find_run(run_id, request)
         run = services.retry(run.id, actor=caller(request)) if run.status == "failed" else services.resume(run.id)
         return Response(RunDetailSerializer(run).data)
 
@@ -125,7 +133,7 @@ class CancelRun(APIView):
         body = ReasonRequest(data=request.data)
         body.is_valid(raise_exception=True)
         reason = body.validated_data["reason"] or "cancelled"
-        run = services.cancel(run_id, actor=caller(request), reason=reason)
+        run = services.cancel(find_run(run_id, request).id, actor=caller(request), reason=reason)
         return Response(RunDetailSerializer(run).data)
 
 
@@ -138,11 +146,13 @@ class RetryRun(APIView):
         """
         body = RetryRequest(data=request.data)
         body.is_valid(raise_exception=True)
-        run = services.retry(run_id, actor=caller(request), clip=body.validated_data["clip"])
+        run = services.retry(find_run(run_id, request).id, actor=caller(request), clip=body.validated_data["clip"])
         return Response(RunDetailSerializer(run).data)
 
 
 class ReviseRun(APIView):
+    scope = Scope.HITL
+
     @extend_schema(request=ReviseRequest, responses=RunDetailSerializer)
     def post(self, request: Request, run_id: UUID) -> Response:
         """Sends the run back from its open gate to ``stage``, with a comment that the stage has to heed.
@@ -151,7 +161,7 @@ class ReviseRun(APIView):
         """
         body = ReviseRequest(data=request.data)
         body.is_valid(raise_exception=True)
-        run = services.revise(run_id, **body.validated_data, actor=caller(request))
+        run = services.revise(find_run(run_id, request).id, **body.validated_data, actor=caller(request))
         return Response(RunDetailSerializer(run).data)
 
 
@@ -167,7 +177,7 @@ class ForkRun(APIView):
         """
         wanted = ForkRequest(data=request.query_params)
         wanted.is_valid(raise_exception=True)
-        return Response(forecast(find_run(run_id), wanted.validated_data["step"]))
+        return Response(forecast(find_run(run_id, request), wanted.validated_data["step"]))
 
     @extend_schema(request=ForkRequest, responses={201: RunDetailSerializer})
     def post(self, request: Request, run_id: UUID) -> Response:
@@ -177,7 +187,7 @@ class ForkRun(APIView):
         """
         body = ForkRequest(data=request.data)
         body.is_valid(raise_exception=True)
-        new = fork.fork(find_run(run_id), body.validated_data["step"], caller(request))
+        new = fork.fork(find_run(run_id, request), body.validated_data["step"], caller(request))
         return Response(RunDetailSerializer(new).data, status=201)
 
 
@@ -199,7 +209,7 @@ class RunEvents(APIView):
     @extend_schema(parameters=[OpenApiParameter("after", int)], responses=EventSerializer(many=True))
     def get(self, request: Request, run_id: UUID) -> Response:
         """The run's history in order; ``after`` is the last id the caller has seen."""
-        return Response(EventSerializer(_events(find_run(run_id), request), many=True).data)
+        return Response(EventSerializer(_events(find_run(run_id, request), request), many=True).data)
 
 
 def _events(run: Run, request: Request) -> QuerySet[RunEvent]:
@@ -213,7 +223,7 @@ class RunArtifacts(APIView):
     @extend_schema(parameters=[OpenApiParameter("type", str)], responses=ArtifactSerializer(many=True))
     def get(self, request: Request, run_id: UUID) -> Response:
         """What the run produced."""
-        artifacts: QuerySet[Artifact] = find_run(run_id).artifacts.all()
+        artifacts: QuerySet[Artifact] = find_run(run_id, request).artifacts.all()
         if "type" in request.query_params:
             artifacts = artifacts.filter(type=request.query_params["type"])
         return Response(ArtifactSerializer(artifacts, many=True).data)
@@ -223,7 +233,7 @@ class RunArtifacts(APIView):
         """Adds evidence to the run. Files come only from providers, so ``path`` cannot be set."""
         body = ArtifactRequest(data=request.data)
         body.is_valid(raise_exception=True)
-        artifact = services.record_artifact(run=find_run(run_id), **body.validated_data)
+        artifact = services.record_artifact(run=find_run(run_id, request), **body.validated_data)
         return Response(ArtifactSerializer(artifact).data, status=201)
 
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 
-from myloware.kernel.apikey import ApiKeyAuthentication
+from access import limits
+from access.auth import holder_of
+from access.models import Scope
+from myloware.kernel.errors import MylowareError, NotFound, Unauthenticated
 from myloware.kernel.requests import error_body
 
+from .api import visible
 from .models import Run, RunEvent
 from .serializers import EventSerializer
 from .states import ACTIVE_RUN
@@ -25,17 +32,32 @@ if TYPE_CHECKING:
 POLL_S = 0.5
 
 
+@csrf_exempt
+@require_safe
 async def stream(request: HttpRequest, run_id: UUID) -> HttpResponseBase:
     """``text/event-stream`` of a run's events, resumable by ``Last-Event-ID``, closed when the run has ended."""
-    if not ApiKeyAuthentication().accepts(request):
-        return JsonResponse(error_body(request, "unauthenticated", "Send the API key in X-API-Key."), status=401)
-    if not await Run.objects.filter(id=run_id).aexists():
-        return JsonResponse(error_body(request, "not_found", f"There is no run {run_id}."), status=404)
+    try:
+        await sync_to_async(_admit)(request, run_id)
+    except MylowareError as error:
+        wait_s = getattr(error, "retry_after_s", None)
+        headers = {"Retry-After": str(math.ceil(wait_s))} if wait_s else {}
+        return JsonResponse(error_body(request, error.code, error.message), status=error.status, headers=headers)
     last = request.headers.get("Last-Event-ID", "0")
     events = _events(run_id, int(last) if last.isdecimal() else 0)
     return StreamingHttpResponse(
         events, content_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )
+
+
+def _admit(request: HttpRequest, run_id: UUID) -> None:
+    """As the views of the API: a valid key, its scope, its rate, and a run that is its owner's."""
+    holder = holder_of(request)
+    if holder is None:
+        raise Unauthenticated("Send a valid API key in X-API-Key.")
+    holder.require(Scope.RUNS_READ)
+    limits.take(holder.name, limiter="run-stream")
+    if not visible(holder).filter(id=run_id).exists():
+        raise NotFound(f"There is no run {run_id}.")
 
 
 async def _events(run_id: UUID, last: int) -> AsyncIterator[str]:

@@ -44,7 +44,7 @@ class Client:
 
     def approval_link(self, run_id: str) -> str | None:
         """The page on which a person decides at the gate that is open now; None when somebody just has."""
-        response = self._http.get(f"/v1/hitl/{run_id}/link")
+        response = self._asked("GET", f"/v1/hitl/{run_id}/link")
         return None if response.status_code == httpx.codes.CONFLICT else str(_content(response)["url"])
 
     def film(self, run_id: str) -> Json | None:
@@ -75,7 +75,13 @@ class Client:
                 return found
 
     def _json(self, method: str, path: str, **request: Any) -> Any:
-        return _content(self._http.request(method, path, **request))
+        return _content(self._asked(method, path, **request))
+
+    def _asked(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """The answer; who asks too often is told to wait."""
+        while (response := self._http.request(method, path, **request)).status_code == httpx.codes.TOO_MANY_REQUESTS:
+            time.sleep(float(response.headers["Retry-After"]))
+        return response
 
 
 def _content(response: httpx.Response) -> Any:

@@ -11,7 +11,7 @@ import pytest
 from myloware import env
 
 ROOT = Path(__file__).parents[2]
-APPS = ("myloware", "telegram_bot", "hitl", "runs", "personas", "knowledge", "providers")
+APPS = ("myloware", "access", "telegram_bot", "hitl", "runs", "personas", "knowledge", "providers")
 SOURCES = [path for app in APPS for path in (ROOT / app).rglob("*.py") if "migrations" not in path.parts]
 
 
