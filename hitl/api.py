@@ -15,11 +15,12 @@ from myloware.kernel.errors import Conflict, NotFound, UnprocessableInput
 from runs import services
 from runs.api import find_run
 from runs.models import Run, Step
+from runs.policies import policy_of
 from runs.states import StepStatus, Verdict
 
 from . import links
 from .chat import talk
-from .serializers import ApprovalSerializer, ChatAnswer, ChatRequest, DecisionRequest, LinkAnswer
+from .serializers import ApprovalSerializer, ChatAnswer, ChatRequest, DecisionRequest, LinkAnswer, VoteAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,9 +73,12 @@ class RevokeLinks(APIView):
 class DecideGate(APIView):
     scope = Scope.HITL
 
-    @extend_schema(request=DecisionRequest, responses=ApprovalSerializer)
+    @extend_schema(request=DecisionRequest, responses={200: ApprovalSerializer, 202: VoteAnswer})
     def post(self, request: Request, run_id: UUID, gate: str) -> Response:
-        """Decides at a gate. One decision counts; a second is told with 409 who was first."""
+        """Decides at a gate. One decision counts; a second is told with 409 who was first.
+
+        202 when more people have to approve, 403 when the gate's policy leaves it to others.
+        """
         body = DecisionRequest(data=request.data)
         body.is_valid(raise_exception=True)
         wanted = body.validated_data
@@ -88,7 +92,11 @@ class DecideGate(APIView):
             edits=dict(wanted["edits"]),
             stage=wanted["stage"],
         )
-        return Response(ApprovalSerializer(services.decide(step.id, decision)).data)
+        approval = services.decide(step.id, decision)
+        if approval is None:
+            told = {"gate": gate, "approved_by": sorted(services.voters(step)), "needed": policy_of(step).quorum}
+            return Response(VoteAnswer(told).data, status=202)
+        return Response(ApprovalSerializer(approval).data)
 
 
 def _open(run: Run) -> Step:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from django.urls import reverse
 
 from personas.registry import PERSONAS
-from runs import preflight
+from runs import preflight, services
 from runs.models import Artifact, Run, Step
 from runs.money import dollars
+from runs.policies import policy_of
 from runs.services import shown_at
 from runs.states import RunStatus, Verdict
 from runs.story import platform
@@ -246,6 +247,24 @@ def redo_of(step: Step) -> list[Redo]:
     at = next((index for index, planned in enumerate(steps) if planned.name == step.name), 0)
     stages = [planned.name for planned in steps[:at] if planned.kind == "stage"]
     return [Redo(stage, _WORK.get(stage, f"the work of {stage}")) for stage in reversed(stages)]
+
+
+def standing_of(step: Step, recipient: str) -> dict[str, Any]:
+    """What the gate's policy says to who looks at it.
+
+    How many have to approve (``wanted``, ``missing``), who has (``voted``; ``mine``: this person), and what happens at
+    ``expires_at`` (``on_expiry``).
+    """
+    policy = policy_of(step)
+    voted = sorted(services.voters(step)) if policy.quorum > 1 else []
+    return {
+        "wanted": policy.quorum,
+        "missing": policy.quorum - len(voted),
+        "voted": voted,
+        "mine": recipient.casefold() in voted,
+        "expires_at": step.deadline,
+        "on_expiry": policy.on_expiry,
+    }
 
 
 def outcome_of(step: Step) -> dict[str, Any]:

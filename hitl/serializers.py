@@ -78,3 +78,11 @@ class ApprovalSerializer(serializers.ModelSerializer[Approval]):
     class Meta:
         model = Approval
         fields = ("runId", "gate", "verdict", "comment", "edits", "actor", "channel", "decided_at")
+
+
+class VoteAnswer(serializers.Serializer[Any]):
+    """An approval that was counted; the gate opens when ``needed`` people have approved."""
+
+    gate = serializers.CharField()
+    approved_by = serializers.ListField(child=serializers.CharField())
+    needed = serializers.IntegerField()

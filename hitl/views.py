@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.contrib.admin.views.decorators import staff_member_required
 from django.contrib.auth.decorators import permission_required
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.decorators import method_decorator
@@ -16,12 +17,13 @@ from django.views.decorators.http import require_safe
 
 from myloware.kernel.errors import Conflict, InvalidInput, MylowareError
 from runs import services
-from runs.models import Run, Step
+from runs.models import Approval, Run, Step
+from runs.policies import NotYours, policy_of
 from runs.states import Verdict
 
 from . import links
 from .forms import DecisionForm, DraftForm, idea_edits
-from .pages import outcome_of, page_of, with_edits
+from .pages import outcome_of, page_of, standing_of, with_edits
 
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
@@ -52,9 +54,10 @@ class ApprovalPage(View):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
-            return super().dispatch(request, *args, **kwargs)
+            return _login(request, *args, **kwargs) or super().dispatch(request, *args, **kwargs)
         except MylowareError as error:
-            return _page(request, "hitl/closed.html", {"error": error}, status=error.status)
+            context = {"error": error, "others": isinstance(error, NotYours)}
+            return _page(request, "hitl/closed.html", context, status=error.status)
 
     def get(self, request: HttpRequest, run_id: UUID, gate: str) -> HttpResponse:
         token = request.GET.get("token", "")
@@ -65,20 +68,23 @@ class ApprovalPage(View):
             return _page(request, "hitl/repairing.html", page_of(found.step))
         if found.outdated:
             return _to(links.approval_path(found.step, recipient=found.recipient))
-        return _page(request, "hitl/approve.html", {**page_of(found.step), "token": token})
+        context = {**page_of(found.step), **standing_of(found.step, found.recipient), "token": token}
+        return _page(request, "hitl/approve.html", context)
 
     def post(self, request: HttpRequest, run_id: UUID, gate: str) -> HttpResponse:
         token = request.POST.get("token", "")
         found = links.read(token, run_id, gate)
         form = DecisionForm(request.POST)
         try:
-            _decide(found, form)
+            decided = _decide(request, found, form)
         except InvalidInput as error:
             return _again(request, found.step, token, error)
         except Conflict as error:
             if not found.approval:
                 raise
             return _decided(request, found.step, first=error.message)
+        if decided is None:
+            return _to(links.approval_path(found.step, recipient=found.recipient, follows=True))
         return _to(links.page_path(run_id, gate, token))
 
 
@@ -111,19 +117,42 @@ def open_page(request: HttpRequest, run_id: UUID) -> HttpResponse:
     return redirect(links.approval_url(step, recipient=request.user.get_username()))
 
 
-def _decide(found: links.Pass, form: DecisionForm) -> None:
+def _login(request: HttpRequest, run_id: UUID, gate: str) -> HttpResponse | None:
+    """Leads to the login where the gate's policy wants one; None when nothing is to be done.
+
+    Raises ``NotYours`` for users who are not in its group, and as :func:`links.read`.
+    """
+    token = request.GET.get("token") or request.POST.get("token", "")
+    group = policy_of(links.read(token, run_id, gate).step).group
+    if not group:
+        return None
+    if not request.user.is_authenticated:
+        return redirect_to_login(links.page_path(run_id, gate, token))
+    if group not in _groups(request):
+        raise NotYours(f"Here decide members of '{group}', and {request.user.get_username()} is not one of them.")
+    return None
+
+
+def _groups(request: HttpRequest) -> frozenset[str]:
+    user = request.user
+    return frozenset(user.groups.values_list("name", flat=True)) if user.is_authenticated else frozenset()
+
+
+def _decide(request: HttpRequest, found: links.Pass, form: DecisionForm) -> Approval | None:
     edits = _edits(found.step, form)
     verdict = Verdict(form.cleaned_data["verdict"])
+    group = policy_of(found.step).group
     decision = services.Decision(
         verdict,
-        actor=found.recipient or LINK_HOLDER,
+        actor=request.user.get_username() if group else found.recipient or LINK_HOLDER,
         channel="page",
         digest=found.digest,
         comment=form.cleaned_data["comment"].strip(),
         edits=edits if verdict == Verdict.APPROVE else {},
         stage=form.cleaned_data["stage"],
+        groups=_groups(request) if group else frozenset(),
     )
-    services.decide(found.step.id, decision)
+    return services.decide(found.step.id, decision)
 
 
 def _edits(step: Step, form: DraftForm) -> dict[str, Any]:
@@ -144,7 +173,7 @@ def _to(url: str) -> HttpResponse:
 def _again(request: HttpRequest, step: Step, token: str, error: InvalidInput) -> HttpResponse:
     """The same page with what was typed, and what is wrong with it."""
     typed = {name: request.POST[name] for name in ("title", "caption", "tags") if name in request.POST}
-    context = page_of(step)
+    context = page_of(step) | standing_of(step, "")
     context["draft"] = {**context["draft"], **typed}
     context["ideas"] = with_edits(context["ideas"], idea_edits(request.POST, context["ideas"]))
     entered = {"fault": error.message, "open": request.POST.get("verdict"), "comment": request.POST.get("comment", "")}

@@ -35,11 +35,44 @@ BUDGET = Question(
 )
 
 
+class Policy(Shape):
+    """Who decides at a gate, how many, and what becomes of it when nobody does. Times are hours since it opened.
+
+    Names are what decisions are recorded under: mail addresses, user names, ``telegram_ID``, names of API keys.
+    """
+
+    approvers: tuple[str, ...] = Field((), description="who may decide; empty: whoever has a link")
+    quorum: int = Field(
+        1, ge=1, le=10, description="how many different people have to approve; one is enough to refuse"
+    )
+    requester_may_approve: bool = Field(True, description="whether who asked for the film may approve here")
+    group: str = Field("", description="group of users that one has to be logged in as a member of; empty: no login")
+    expires_h: float | None = Field(None, gt=0, le=24 * 365)
+    on_expiry: Literal["approve", "reject"] = "reject"
+    remind_h: tuple[float, ...] = Field((), max_length=10, description="when who may decide is asked again")
+    escalate_h: float | None = Field(None, gt=0, le=24 * 365)
+    escalate_to: tuple[str, ...] = Field((), description="who may decide as well from then on, and is asked to")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Policy:
+        people = {name.casefold() for name in (*self.approvers, *self.escalate_to)}
+        if self.quorum > 1 and len({name.casefold() for name in self.approvers}) < self.quorum:
+            raise ValueError(f"a quorum of {self.quorum} needs as many names under 'approvers', to tell people apart")
+        if (self.escalate_h is None) != (not self.escalate_to):
+            raise ValueError("'escalate_h' and 'escalate_to' belong together")
+        if self.escalate_to and not self.approvers:
+            raise ValueError("without 'approvers' everybody may decide, so there is nobody to escalate to")
+        if "" in people:
+            raise ValueError("a name is empty")
+        return self
+
+
 class Gate(Question):
     """A human decision. It stands before or after a persona."""
 
     before: str | None = None
     after: str | None = None
+    policy: Policy | None = None
 
     @model_validator(mode="after")
     def _one_place(self) -> Gate:
@@ -192,6 +225,7 @@ class PlannedStep(Shape):
 
     kind: StepKind
     name: str
+    policy: Policy | None = Field(None, description="of a gate that has one")
 
 
 class GraphSpec(Shape):

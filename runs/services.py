@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,13 @@ from django.db.models import F, Max
 from django.utils import timezone
 from pydantic import ValidationError
 
-from myloware.kernel.errors import BudgetExceeded, Conflict, NotFound, UnprocessableInput
+from myloware.kernel.errors import BudgetExceeded, Conflict, Forbidden, NotFound, UnprocessableInput
 from providers import renders
 
 from . import dispatch, money, preflight, signals
 from .ideas import Idea, edited, handed_over
 from .models import Approval, Artifact, Project, ProviderJob, Run, RunEvent, Step
+from .policies import NOBODY, deadline_of, policy_of, require_decider
 from .schemas import BUDGET, GraphSpec, PlannedStep, PublishDraft, RunInput, RunOptions, RunPayload, RunResult
 from .states import (
     ACTIVE_RUN,
@@ -99,8 +101,15 @@ def create_run(
     advance(run, actor=actor)
     gate = run.cursor()
     if approved_by and gate and gate.kind == "gate" and gate.name == "workflow":
-        _decide(run, gate, Decision(Verdict.APPROVE, actor=approved_by, channel=channel, digest=digest_of(gate)))
+        gate.run = run
+        _approve_own(run, gate, Decision(Verdict.APPROVE, approved_by, channel, digest_of(gate)))
     return run
+
+
+def _approve_own(run: Run, gate: Step, decision: Decision) -> None:
+    """Counts a start as a decision, if who started may decide; else the gate waits for those who may."""
+    with suppress(Forbidden):
+        _cast(run, gate, decision)
 
 
 def _graph(project: Project, options: RunOptions) -> GraphSpec:
@@ -253,6 +262,8 @@ def _park(run: Run, step: Step, *, actor: str) -> None:
     step.started_at = timezone.now()
     if step.kind == "wait":
         step.deadline = step.started_at + timedelta(seconds=getattr(settings.RUNS, f"{step.name}_deadline_s"))
+    elif step.kind == "gate":
+        step.deadline = deadline_of(step, step.started_at)
     _move_step(run, step, StepStatus.WAITING, reason="", actor=actor)
     _move_run(run, RunStatus.WAITING, reason=f"{step.kind} {step.name}", actor=actor)
     if step.kind == "gate":
@@ -362,7 +373,10 @@ def _make_room(run: Run, before: Step) -> int:
 
 @dataclass(frozen=True)
 class Decision:
-    """What a person decided. ``digest`` is of what they were shown; ``stage`` is where a revision goes back to."""
+    """What a person decided. ``digest`` is of what they were shown; ``stage`` is where a revision goes back to.
+
+    ``groups`` are those of the user that they have logged in as, if they have.
+    """
 
     verdict: Verdict
     actor: str
@@ -371,17 +385,19 @@ class Decision:
     comment: str = ""
     edits: dict[str, Any] | None = None
     stage: str = ""
+    groups: frozenset[str] = frozenset()
 
 
 @transaction.atomic
-def decide(step_id: UUID | str, decision: Decision) -> Approval:
-    """Records the one decision of a gate and moves the run accordingly.
+def decide(step_id: UUID | str, decision: Decision) -> Approval | None:
+    """Records the one decision of a gate and moves the run accordingly; None when more people have to approve.
 
-    Raises ``Conflict`` when the gate is not open, was decided already, or shows something else by now, and
-    ``UnprocessableInput`` when what is approved may not be published as it is.
+    Raises ``Conflict`` when the gate is not open, was decided already, or shows something else by now, ``Forbidden``
+    when the gate's policy leaves it to others, and ``UnprocessableInput`` when what is approved may not be published
+    as it is.
     """
     run, step = _open_gate(step_id, decision.digest)
-    return _decide(run, step, decision)
+    return _cast(run, step, decision)
 
 
 def _open_gate(step_id: UUID | str, digest: str) -> tuple[Run, Step]:
@@ -401,6 +417,69 @@ def _open_gate(step_id: UUID | str, digest: str) -> tuple[Run, Step]:
     if digest != digest_of(step):
         raise Conflict("What is shown has changed since you opened it. Reload the page and decide again.")
     return run, step
+
+
+def _cast(run: Run, step: Step, decision: Decision) -> Approval | None:
+    """Decides, or counts as one of those who have to approve."""
+    require_decider(run, step, decision, now=timezone.now())
+    quorum = policy_of(step).quorum
+    if decision.verdict != Verdict.APPROVE or quorum == 1:
+        return _decide(run, step, decision)
+    _write(run, step, decision.edits or {})
+    shown = digest_of(step)
+    _vote(run, step, decision, shown)
+    if len(voters(step)) >= quorum:
+        return _decide(run, step, replace(decision, digest=shown))
+    if shown != decision.digest:
+        _ask(run, step)
+    return None
+
+
+def _write(run: Run, step: Step, edits: dict[str, Any]) -> None:
+    """Writes edits into what the gate shows, so that whoever approves next sees them."""
+    approved = _approved(run, step, edits)
+    if "ideas" in approved:
+        step.output = {"ideas": approved["ideas"]}
+        step.save(update_fields=["output"])
+
+
+def _vote(run: Run, step: Step, decision: Decision, shown: str) -> None:
+    if decision.actor.casefold() in voters(step):
+        raise Conflict("You have approved this already. It waits for somebody else.", actor=decision.actor)
+    vote = {"gate": step.name, "actor": decision.actor, "channel": decision.channel, "digest": shown}
+    record_artifact(
+        run=run,
+        step=step,
+        type="hitl.vote",
+        metadata={**vote, "comment": decision.comment, "edits": decision.edits or {}},
+    )
+    note(run, step, "vote", old="", new="approve", reason=decision.comment, actor=decision.actor)
+
+
+def voters(step: Step) -> set[str]:
+    """Who has approved what the gate shows now, names in lower case."""
+    votes = step.artifacts.filter(type="hitl.vote", metadata__digest=digest_of(step))
+    return {str(actor).casefold() for actor in votes.values_list("metadata__actor", flat=True)}
+
+
+@transaction.atomic
+def expire_gate(step_id: UUID | str, *, now: datetime) -> bool:
+    """Takes the default decision of a gate whose time is over; False when it is not, or somebody has decided.
+
+    What may not be approved as it is, is rejected.
+    """
+    run, step = _locked(step_id)
+    if step.kind != "gate" or step.status != StepStatus.WAITING or step.deadline is None or step.deadline > now:
+        return False
+    policy = policy_of(step)
+    reason = f"nobody decided within {policy.expires_h:g} hours"
+    decision = Decision(Verdict(policy.on_expiry), NOBODY, "expiry", digest_of(step), reason)
+    try:
+        with transaction.atomic():
+            _decide(run, step, decision)
+    except UnprocessableInput as error:
+        _decide(run, step, replace(decision, verdict=Verdict.REJECT, comment=f"{reason}; {error.message}"))
+    return True
 
 
 def _decide(run: Run, step: Step, decision: Decision) -> Approval:
@@ -427,8 +506,8 @@ def _decide(run: Run, step: Step, decision: Decision) -> Approval:
 
 def _approve(run: Run, step: Step, decision: Decision) -> None:
     # What is asked for at a budget gate is by its approval allowed.
-    shown = step.output or _approved(run, step, decision.edits or {})
-    step.output = {**shown, "verdict": decision.verdict}
+    asked = step.output or {} if step.name == BUDGET.id else _approved(run, step, decision.edits or {})
+    step.output = {**asked, "verdict": decision.verdict}
     _move_step(run, step, StepStatus.SUCCEEDED, reason=decision.comment or "approved", actor=decision.actor)
     advance(run, actor=decision.actor)
 
@@ -455,7 +534,7 @@ def _approved_draft(run: Run, job: ProviderJob, edits: dict[str, Any]) -> str:
 def _approved_ideas(run: Run, ideas: list[Idea], edits: dict[str, Any]) -> list[Idea]:
     """The ideas as a reviewer leaves them; the film has one clip for each."""
     kept = edited(ideas, edits.get("ideas", ()))
-    if len(kept) != len(ideas):
+    if len(kept) != run.payload.specs.video_count:
         specs = run.payload.specs.with_clips(len(kept))
         run.payload = run.payload.model_copy(update={"specs": specs})
         run.save(update_fields=["payload", "updated_at"])
@@ -767,7 +846,10 @@ def _draft(run: Run, step: Step) -> Any:
 
 
 def _ideas(step: Step) -> list[Idea]:
-    """The ideas that a gate decides upon; empty before there are any."""
+    """The ideas that a gate decides upon, as the first of several approvers left them; empty before there are any."""
+    edited_here = (step.output or {}).get("ideas")
+    if step.status == StepStatus.WAITING and edited_here:
+        return list(edited_here)
     ideas: list[Idea] = handed_over(step.run.steps.filter(position__lt=step.position)).get("iggy", {}).get("ideas", [])
     return ideas
 

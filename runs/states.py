@@ -183,11 +183,15 @@ def _order(spec: ProjectSpec, skipped: set[str], optional: tuple[str, ...]) -> l
 
 def _steps_of(spec: ProjectSpec, persona: str, *, skipped: bool) -> Iterator[PlannedStep]:
     waits = [] if skipped else [WAIT_OF_TOOL[tool] for tool in spec.tools(persona) if tool in WAIT_OF_TOOL]
-    yield from (PlannedStep(kind="gate", name=gate.id) for gate in spec.gates if gate.before == persona)
+    yield from (
+        PlannedStep(kind="gate", name=gate.id, policy=gate.policy) for gate in spec.gates if gate.before == persona
+    )
     if not skipped:
         yield PlannedStep(kind="stage", name=persona)
     yield from (PlannedStep(kind="wait", name=wait) for wait in waits if wait not in BEHIND_GATES)
-    yield from (PlannedStep(kind="gate", name=gate.id) for gate in spec.gates if gate.after == persona)
+    yield from (
+        PlannedStep(kind="gate", name=gate.id, policy=gate.policy) for gate in spec.gates if gate.after == persona
+    )
     yield from (PlannedStep(kind="wait", name=wait) for wait in waits if wait in BEHIND_GATES)
 
 

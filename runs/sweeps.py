@@ -52,6 +52,12 @@ def expired_waits(now: datetime) -> int:
     return sum(services.expire(step_id, now=now) for step_id in list(late[:100]))
 
 
+def expired_gates(now: datetime) -> int:
+    """Decides at gates that nobody decided at in time."""
+    late = Step.objects.filter(kind="gate", status=StepStatus.WAITING, deadline__lt=now).values_list("id", flat=True)
+    return sum(services.expire_gate(step_id, now=now) for step_id in list(late[:100]))
+
+
 def orphaned_repairs(now: datetime) -> list[UUID]:
     """Gates whose repair nobody holds any more, or whose wake-up never arrived; each is handed out once per lease."""
     silent = Step.objects.filter(

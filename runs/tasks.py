@@ -129,6 +129,7 @@ def sweep() -> dict[str, int]:
     orphans = sweeps.orphaned_repairs(now)
     for step_id in orphans:
         enqueue_task("media.repair", step_id)
+    found["gates"] = sweeps.expired_gates(now)
     found |= {"jobs": len(silent), "intents": len(stranded), "repairs": len(orphans), "outbox": relay(due(now))}
     if any(found.values()):
         log.info("sweep found work", extra=found)
