@@ -16,11 +16,11 @@ from runs.services import shown_at
 from runs.states import RunStatus, Verdict
 from runs.story import platform
 
+from .messages import PAST
+
 if TYPE_CHECKING:
     from providers.media.preflight.check import Comparison, Finding
     from runs.schemas import PlannedStep
-
-PAST = {Verdict.APPROVE: "Approved", Verdict.REJECT: "Rejected", Verdict.REVISE: "Sent back"}
 
 # What a stage makes, as the object of "do ... again".
 _WORK = {

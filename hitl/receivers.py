@@ -8,7 +8,9 @@ from django.conf import settings
 from django.dispatch import receiver
 
 from runs.dispatch import enqueue_task
-from runs.signals import gate_opened, run_ended
+from runs.signals import gate_closed, gate_opened, run_ended
+
+from .models import Delivery
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
 def on_gate_opened(sender: object, *, step_id: UUID, **_: Any) -> None:
     for channel in settings.HITL.channels:
         enqueue_task("hitl.invite", step_id, channel)
+
+
+@receiver(gate_closed)
+def on_gate_closed(sender: object, *, step_id: UUID, **_: Any) -> None:
+    if Delivery.objects.filter(step_id=step_id).exists():
+        enqueue_task("hitl.tell", step_id)
 
 
 @receiver(run_ended)

@@ -54,7 +54,9 @@ class ApprovalPage(View):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
-            return _login(request, *args, **kwargs) or super().dispatch(request, *args, **kwargs)
+            # A method that is not allowed is refused first.
+            wanted = str(request.method).lower() in self.http_method_names
+            return (_login(request, *args, **kwargs) if wanted else None) or super().dispatch(request, *args, **kwargs)
         except MylowareError as error:
             context = {"error": error, "others": isinstance(error, NotYours)}
             return _page(request, "hitl/closed.html", context, status=error.status)

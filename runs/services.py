@@ -958,6 +958,8 @@ def _move_step(run: Run, step: Step, new: StepStatus, *, reason: str, actor: str
     if new not in {StepStatus.PENDING, *ACTIVE_STEP}:
         step.finished_at, step.lease_until = timezone.now(), None
     step.save()
+    if step.kind == "gate" and old == StepStatus.WAITING:
+        signals.gate_closed.send(Run, run_id=run.id, step_id=step.id)
     note(run, step, step.name, old=old, new=new, reason=reason, actor=actor)
 
 

@@ -9,5 +9,7 @@ from django.dispatch import Signal
 
 # run_id: UUID, step_id: UUID. A person has to decide.
 gate_opened = Signal()
+# run_id: UUID, step_id: UUID. Somebody has decided, or nobody has to any more.
+gate_closed = Signal()
 # run_id: UUID. The run has reached a final status.
 run_ended = Signal()

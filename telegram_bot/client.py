@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,13 @@ from django.conf import settings
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
-from myloware.kernel.errors import OutcomeUnknown, ProviderUnavailable
+from myloware.kernel.errors import OutcomeUnknown, ProviderRefused, ProviderUnavailable
 
 from . import wire
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from providers.http import Client
 
 # Of one message, after entities are parsed: https://core.telegram.org/bots/api#sendmessage
@@ -51,15 +54,12 @@ class Telegram:
 
         Raises as ``call`` does.
         """
-        fields: dict[str, Any] = {
-            "chat_id": chat_id,
-            "text": text,
-            "parse_mode": "HTML",
-            "link_preview_options": {"is_disabled": True},
-        }
-        if buttons:
-            fields["reply_markup"] = {"inline_keyboard": [[{"text": each.text, "url": each.url}] for each in buttons]}
-        return int(self.call("sendMessage", **fields)["message_id"])
+        return int(self.call("sendMessage", **_message(chat_id, text, buttons))["message_id"])
+
+    def edit(self, chat_id: int, message_id: int, text: str, buttons: tuple[Button, ...] = ()) -> None:
+        """Changes one message of HTML; buttons that are not sent again are gone. Raises as ``call`` does."""
+        with _unchanged():
+            self.call("editMessageText", message_id=message_id, **_message(chat_id, text, buttons))
 
     def call(self, method: str, **fields: Any) -> Any:
         """The result of a method.
@@ -78,6 +78,28 @@ class Telegram:
         if not answer.ok:
             raise OutcomeUnknown(f"telegram's answer to {method} cannot be read.", provider="telegram")
         return answer.result
+
+
+@contextmanager
+def _unchanged() -> Iterator[None]:
+    """Telegram refuses a change to what is there already."""
+    try:
+        yield
+    except ProviderRefused as error:
+        if "message is not modified" not in error.message:
+            raise
+
+
+def _message(chat_id: int, text: str, buttons: tuple[Button, ...]) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "chat_id": chat_id,
+        "text": text,
+        "parse_mode": "HTML",
+        "link_preview_options": {"is_disabled": True},
+    }
+    if buttons:
+        fields["reply_markup"] = {"inline_keyboard": [[{"text": each.text, "url": each.url}] for each in buttons]}
+    return fields
 
 
 @receiver(setting_changed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from smtplib import SMTPException
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
@@ -12,20 +12,28 @@ from django.template.loader import render_to_string
 from myloware.kernel.errors import ProviderUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hitl.messages import Message
+    from hitl.models import Delivery
 
 
 class EmailChannel:
-    """One mail per reviewer: each link says whose it is."""
+    """One mail per reviewer: each link says whose it is. Of those whom a gate names the ones with an address."""
 
-    def send(self, message: Message) -> None:
-        mails = [_mail(message, address) for address in settings.HITL.emails]
-        if not mails:
-            return
+    def recipients(self, message: Message) -> Sequence[str]:
+        named = [name for name in message.to if "@" in name]
+        return named if message.to else settings.HITL.emails
+
+    def send(self, message: Message, to: Delivery) -> dict[str, Any]:
         try:
-            get_connection().send_messages(mails)
+            get_connection().send_messages([_mail(message, to.recipient)])
         except (SMTPException, OSError) as error:
             raise ProviderUnavailable(f"The mail server did not take the mail: {error}") from error
+        return {}
+
+    def update(self, message: Message, to: Delivery) -> None:
+        """A mail cannot be changed; its link tells what was decided."""
 
 
 def _mail(message: Message, address: str) -> EmailMultiAlternatives:
