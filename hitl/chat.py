@@ -40,7 +40,7 @@ def talk(message: str, *, user_id: str, project: str | None = None, options: dic
         return converse(
             message,
             user_id=user_id,
-            thread_id=f"brendan:{user_id}",
+            thread_id=_thread(user_id),
             office=UserOffice(user_id),
             knowledge=Library(),
             checkpointer=checkpoints.saver(conninfo()),
@@ -49,3 +49,12 @@ def talk(message: str, *, user_id: str, project: str | None = None, options: dic
             project=project,
             options=options,
         )
+
+
+def forget(user_id: str) -> None:
+    """Lets Brendan forget what he was told by a user."""
+    checkpoints.forget(conninfo(), _thread(user_id))
+
+
+def _thread(user_id: str) -> str:
+    return f"brendan:{user_id}"

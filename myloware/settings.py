@@ -183,6 +183,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     name: {"task": name, "schedule": timedelta(seconds=RUNS.sweep_s)} for name in ("runs.sweep", "providers.sweep")
 } | {
     "telegram.sweep": {"task": "telegram.sweep", "schedule": timedelta(seconds=60), "options": {"expires": 60}},
+    "telegram.progress": {"task": "telegram.progress", "schedule": timedelta(seconds=5), "options": {"expires": 5}},
     "hitl.sweep": {"task": "hitl.sweep", "schedule": timedelta(seconds=60), "options": {"expires": 60}},
     "media.sweep": {"task": "media.sweep", "schedule": timedelta(days=1), "options": {"expires": 3600}},
     "runs.tidy": {"task": "runs.tidy", "schedule": timedelta(hours=1), "options": {"expires": 3600}},

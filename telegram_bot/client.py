@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -27,10 +27,15 @@ MAX_UNITS = 4096
 
 @dataclass(frozen=True)
 class Button:
-    """An inline button that opens ``url``."""
+    """An inline button that opens ``url``, or sends us ``data`` (at most 64 bytes)."""
 
     text: str
-    url: str
+    url: str = ""
+    data: str = ""
+
+    @property
+    def fields(self) -> dict[str, str]:
+        return {"text": self.text, **({"url": self.url} if self.url else {"callback_data": self.data})}
 
 
 @cache
@@ -55,6 +60,22 @@ class Telegram:
         Raises as ``call`` does.
         """
         return int(self.call("sendMessage", **_message(chat_id, text, buttons))["message_id"])
+
+    def show(self, chat_id: int, url: str, *, poster: str = "") -> int:
+        """Sends a film that Telegram fetches from ``url``, and returns the message's id. Raises as ``call`` does."""
+        fields = {"chat_id": chat_id, "video": url, "supports_streaming": True}
+        cover = {"cover": f"{url[: url.index('/media/')]}{poster}"} if poster else {}
+        return int(self.call("sendVideo", **fields, **cover)["message_id"])
+
+    def ask(self, chat_id: int, text: str) -> int:
+        """Sends a message that wants a reply, and returns its id. Raises as ``call`` does."""
+        wanted = {"force_reply": True, "input_field_placeholder": "Your comment"}
+        return int(self.call("sendMessage", **_message(chat_id, text, ()), reply_markup=wanted)["message_id"])
+
+    def acknowledge(self, query_id: str) -> None:
+        """Ends the waiting of who pressed a button. One that was pressed long ago waits no more."""
+        with suppress(ProviderRefused):
+            self.call("answerCallbackQuery", callback_query_id=query_id)
 
     def edit(self, chat_id: int, message_id: int, text: str, buttons: tuple[Button, ...] = ()) -> None:
         """Changes one message of HTML; buttons that are not sent again are gone. Raises as ``call`` does."""
@@ -98,7 +119,9 @@ def _message(chat_id: int, text: str, buttons: tuple[Button, ...]) -> dict[str, 
         "link_preview_options": {"is_disabled": True},
     }
     if buttons:
-        fields["reply_markup"] = {"inline_keyboard": [[{"text": each.text, "url": each.url}] for each in buttons]}
+        # Those that decide stand side by side, a link below them.
+        rows = [[each.fields for each in buttons if each.data], *([each.fields] for each in buttons if each.url)]
+        fields["reply_markup"] = {"inline_keyboard": [row for row in rows if row]}
     return fields
 
 

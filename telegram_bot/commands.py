@@ -6,17 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from hitl.chat import talk
+from hitl.chat import forget, talk
 from hitl.links import strip_links
 from hitl.office import UserOffice
-from myloware.kernel.errors import InvalidInput, NotFound
+from myloware.kernel.errors import Conflict, InvalidInput, NotFound
+from runs import services
+from runs.models import Run
+from runs.states import ACTIVE_RUN
+
+from . import linking
+from .models import user_of
 
 HELP = (
     "I am Brendan, the producer of MyloWare. Tell me in a sentence what your film should show, and I propose a plan. "
     "Nothing starts before you approve it, and nothing is published before you have seen it.\n\n"
     "/runs lists your films.\n"
     "/status tells how your latest film stands; /status with an id tells it of another.\n"
-    "/help shows this."
+    "/cancel stops your moving film; with an id another.\n"
+    "/new begins a new conversation.\n"
+    "/help shows this.\n\n"
+    "Under a question of mine press Approve, Revise or Reject; a reply to it sends the work back with your comment."
 )
 
 
@@ -28,9 +37,12 @@ class Answer:
     runs: tuple[str, ...] = ()
 
 
-def answer(text: str, *, user_id: str) -> Answer:
+def answer(text: str, *, chat_id: int) -> Answer:
     """The answer to what a person wrote. Raises as :func:`hitl.chat.talk` does."""
     word, _, rest = text.strip().partition(" ")
+    if code := linking.code_in(text):
+        return _link(chat_id, code)
+    user_id = user_of(chat_id)
     # In the long form a command names its bot: /runs@name_of_the_bot
     command = COMMANDS.get(word.partition("@")[0].lower())
     if command:
@@ -50,6 +62,32 @@ def _talk(user_id: str, text: str) -> Answer:
 
 def _help(user_id: str, rest: str) -> Answer:
     return Answer(HELP)
+
+
+def _link(chat_id: int, code: str) -> Answer:
+    name = linking.link(chat_id, code)
+    if not name:
+        return Answer(f"This code does not work any more. Ask for a new one.\n\n{HELP}")
+    return Answer(f"This chat is {name}'s from now on.\n\n{HELP}")
+
+
+def _new(user_id: str, rest: str) -> Answer:
+    forget(user_id)
+    return _talk(user_id, rest) if rest else Answer("Let us begin anew. What should your film show?")
+
+
+def _cancel(user_id: str, rest: str) -> Answer:
+    moving = Run.objects.filter(user_id=user_id, status__in=ACTIVE_RUN)
+    found = [run for run in moving if str(run.id) == rest] if rest else list(moving[:2])
+    if not found:
+        return Answer("You have no such film that moves. /runs lists yours.")
+    if len(found) > 1:
+        return Answer("Several of your films move. Name one: /cancel and its id, which /runs tells.")
+    try:
+        run = services.cancel(found[0].id, actor=user_id, reason="cancelled in Telegram")
+    except Conflict as error:
+        return Answer(error.message)
+    return Answer(f"Cancelled: {run.payload.input.brief}")
 
 
 def _runs(user_id: str, rest: str) -> Answer:
@@ -79,5 +117,5 @@ def _line(run: dict[str, str]) -> str:
 
 
 COMMANDS: MappingProxyType[str, Callable[[str, str], Answer]] = MappingProxyType(
-    {"/start": _help, "/help": _help, "/runs": _runs, "/status": _status}
+    {"/start": _help, "/help": _help, "/runs": _runs, "/status": _status, "/cancel": _cancel, "/new": _new}
 )

@@ -24,10 +24,20 @@ class Message(Part):
     message_id: int
     chat: Chat
     text: str = ""
+    reply_to_message: Message | None = None
+
+
+class CallbackQuery(Part):
+    """A button was pressed. ``message`` is the one under which it stands; absent when that is too old."""
+
+    id: str
+    data: str = ""
+    message: Message | None = None
 
 
 class Update(Part):
-    """Something happened. Exactly one kind is set; ``message`` is the one we act on."""
+    """Something happened. Exactly one kind is set; edited messages and all others are not acted on."""
 
     update_id: int
     message: Message | None = None
+    callback_query: CallbackQuery | None = None

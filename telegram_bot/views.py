@@ -16,8 +16,8 @@ from rest_framework.views import APIView
 from myloware.kernel.errors import InvalidInput, NotFound, Unauthenticated
 from myloware.kernel.signing import same
 
-from . import tasks
-from .models import TelegramUpdate
+from . import linking, tasks
+from .models import TelegramUpdate, may_talk
 from .updates import Message, Update
 
 if TYPE_CHECKING:
@@ -35,9 +35,18 @@ class Webhook(APIView):
         """One update. Only its secret header proves that it comes from Telegram."""
         _authenticate(request)
         update = _parse(request.data)
-        if update.message and _ours(update.message):
-            _keep(update.update_id, update.message)
+        receive(update)
         return Response({})
+
+
+def receive(update: Update) -> None:
+    """Keeps what we act on, and has it answered."""
+    message, query = update.message, update.callback_query
+    if query and query.message and _ours(query.message):
+        _keep(update, query.message, text=query.data, query_id=query.id, message_id=query.message.message_id)
+    elif message and message.text.strip() and (_ours(message) or _introduces_itself(message)):
+        to = message.reply_to_message
+        _keep(update, message, text=message.text, message_id=to.message_id if to else None)
 
 
 def _authenticate(request: Request) -> None:
@@ -56,17 +65,21 @@ def _parse(body: Any) -> Update:
 
 
 def _ours(message: Message) -> bool:
-    """Whether it is text from a private chat that we talk to."""
-    allowed = str(message.chat.id) in settings.TELEGRAM.allowed_chats
+    """Whether it stands in a private chat that we talk to."""
+    allowed = message.chat.type == "private" and may_talk(message.chat.id)
     if not allowed:
         log.warning("message from a chat that is not allowed", extra={"chat": message.chat.id})
-    return allowed and message.chat.type == "private" and bool(message.text.strip())
+    return allowed
+
+
+def _introduces_itself(message: Message) -> bool:
+    return message.chat.type == "private" and linking.is_valid(linking.code_in(message.text))
 
 
 @transaction.atomic
-def _keep(update_id: int, message: Message) -> None:
+def _keep(update: Update, message: Message, **values: Any) -> None:
     row, new = TelegramUpdate.objects.get_or_create(
-        update_id=update_id, defaults={"chat_id": message.chat.id, "text": message.text}
+        update_id=update.update_id, defaults={"chat_id": message.chat.id, **values}
     )
     if new:
         # A broker that is down must not make Telegram repeat what we have: the sweep sends the wake-up again.

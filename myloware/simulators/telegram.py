@@ -205,10 +205,13 @@ class TelegramSimulator(Simulator):
     # --- People
 
     def say(self, request: httpx.Request) -> httpx.Response:
-        """``{"chat_id": 1001, "text": "/start"}`` -> the update."""
+        """``{"chat_id": 1001, "text": "/start"}`` -> the update; ``reply_to_message_id`` makes it a reply."""
         told = body_json(request.content)
         with self._lock:
-            message = self._written(_chat(told), _person(told), text=str(told.get("text", "")))
+            answered = told.get("reply_to_message_id")
+            to = self._message({**told, "message_id": answered}, "reply") if answered else None
+            reply = {"reply_to_message": {**to}} if to else {}
+            message = self._written(_chat(told), _person(told), text=str(told.get("text", "")), **reply)
             return httpx.Response(200, json=self._announce(message=message))
 
     def press(self, request: httpx.Request) -> httpx.Response:

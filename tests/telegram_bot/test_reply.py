@@ -52,7 +52,8 @@ def test_a_wish_becomes_a_proposal_with_a_button(bot_api: BotApi, visitor: Clien
     (message,) = bot_api.sent
     assert message["chat_id"] == 42
     assert "/v1/hitl/approve/" not in message["text"]
-    ((button,),) = message["reply_markup"]["inline_keyboard"]
+    verdicts, (button,) = message["reply_markup"]["inline_keyboard"]
+    assert [each["text"] for each in verdicts] == ["Approve", "Reject"]
     parts = urlsplit(button["url"])
     assert parts.path == f"/v1/hitl/approve/{run.id}/workflow"
     token = scenes.token_of(button["url"])
@@ -169,7 +170,7 @@ def test_later_gates_and_the_end_come_as_messages(bot_api: BotApi) -> None:
     assert invite(str(scenes.gate(at_end).id), CHANNEL) == "sent"
     (message,) = bot_api.sent
     assert message["chat_id"] == 43
-    assert "/prepublish?token=" in message["reply_markup"]["inline_keyboard"][0][0]["url"]
+    assert "/prepublish?token=" in message["reply_markup"]["inline_keyboard"][1][0]["url"]
     scenes.decide(run, Verdict.REJECT, "no")
     assert notify(str(run.id), CHANNEL) == "sent"
     assert bot_api.sent[1]["chat_id"] == 42

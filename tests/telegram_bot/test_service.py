@@ -108,7 +108,7 @@ def test_telegram_asking_to_wait_is_heard(chat: Chat) -> None:
 def test_what_had_to_wait_arrives_once(chat: Chat) -> None:
     chat.turn("telegram", "rate_limited", 2)
     assert say(WISH) == "answered"
-    assert (len(chat.seen), chat.buttons) == (1, ["Look and decide"])
+    assert (len(chat.seen), chat.buttons) == (1, ["Approve", "Reject", "Open"])
     assert Run.objects.count() == 1
 
 
@@ -133,7 +133,7 @@ def test_an_invitation_waits_as_well(chat: Chat) -> None:
         invite.apply((str(gate.id), CHANNEL), throw=True).get()
     assert caught.value.when == 5
     assert invite(str(gate.id), CHANNEL) == "sent"
-    assert (len(chat.seen), chat.buttons) == (1, ["Look and decide"])
+    assert (len(chat.seen), chat.buttons) == (1, ["Approve", "Revise", "Reject", "Open"])
 
 
 def mine(run: Run) -> Run:
@@ -159,7 +159,7 @@ def test_who_blocked_the_bot_hears_nothing_and_the_run_stands_as_before(chat: Ch
     run.refresh_from_db()
     assert (run.status, chat.seen) == ("waiting", [])
     assert say("/status") == "answered"
-    assert chat.buttons == ["Look and decide"]
+    assert chat.buttons == ["Approve", "Revise", "Reject", "Open"]
 
 
 # --- 400, which says nothing of Telegram's health
