@@ -18,6 +18,7 @@ from runs.schemas import BUDGET
 from runs.states import Verdict
 
 from .client import Button
+from .models import PREFIX
 
 if TYPE_CHECKING:
     from .models import TelegramUpdate
@@ -76,9 +77,9 @@ def pressed(row: TelegramUpdate) -> tuple[str, Step | None, str]:
         return "This button is not known any more.", None, ""
     verdict = Verdict(found[1])
     if verdict == Verdict.APPROVE:
-        return _decide(step, verdict, found[3], row.user_id), None, ""
+        return _decide(step, verdict, found[3], row), None, ""
     if open_gate(step.run) != step:
-        return _decide(step, verdict, found[3], row.user_id), None, ""
+        return _decide(step, verdict, found[3], row), None, ""
     return _ASKS[verdict], step, str(verdict)
 
 
@@ -91,24 +92,26 @@ def replied(row: TelegramUpdate) -> str:
     if found is None or found.step is None:
         return ""
     verdict = Verdict.REJECT if found.kind == Verdict.REJECT else Verdict.REVISE
-    return _decide(found.step, verdict, str(found.reference.get("shown", "")), row.user_id, row.text.strip())
+    return _decide(found.step, verdict, str(found.reference.get("shown", "")), row, row.text.strip())
 
 
-def _decide(step: Step, verdict: Verdict, shown: str, user_id: str, comment: str = "") -> str:
+def _decide(step: Step, verdict: Verdict, shown: str, row: TelegramUpdate, comment: str = "") -> str:
     try:
-        _require_party(step, user_id)
+        _require_party(step, row)
         digest = services.digest_of(step)
         if open_gate(step.run) == step and not digest.startswith(shown):
             raise Conflict("What this message showed has changed since. Use the newest one, or /status.")
-        decision = services.Decision(verdict, actor=user_id, channel="telegram", digest=digest, comment=comment)
+        decision = services.Decision(verdict, actor=row.user_id, channel="telegram", digest=digest, comment=comment)
         counted = services.decide(step.id, decision)
     except (Conflict, Forbidden, InvalidInput) as error:
         return error.message
     return _DONE[verdict] if counted else "Your approval is counted. It waits for somebody else's."
 
 
-def _require_party(step: Step, user_id: str) -> None:
+def _require_party(step: Step, row: TelegramUpdate) -> None:
     """Telegram does not promise that the data of a button is ours: who presses has to have to do with the run."""
     named = {name.casefold() for name in deciders(step, timezone.now())}
-    if user_id != step.run.user_id and user_id.casefold() not in named:
+    # A film that was begun before the chat was linked bears the chat's own name.
+    mine = {row.user_id, f"{PREFIX}{row.chat_id}"}
+    if step.run.user_id not in mine and row.user_id.casefold() not in named:
         raise Forbidden("This film is somebody else's.")

@@ -294,6 +294,14 @@ def test_a_code_links_a_chat_once(chat: Chat, settings: Settings) -> None:
     assert Approval.objects.get().actor == "ada@example.com"
 
 
+def test_a_film_that_was_begun_before_the_link_is_still_mine(chat: Chat) -> None:
+    run = mine(scenes.at_prepublish())
+    ask(run)
+    TelegramChat.objects.create(chat_id=CHAT, user=User.objects.create_user("ada"))
+    press(chat, "Approve")
+    assert Approval.objects.get(gate="prepublish").actor == "ada"
+
+
 def test_old_and_wrong_codes_link_nothing(chat: Chat) -> None:
     User.objects.create_user("ada")
     code = code_for("ada")
