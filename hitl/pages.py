@@ -115,6 +115,7 @@ def page_of(step: Step) -> dict[str, Any]:
         "ideas": (step.output or {}).get("ideas") or shown.get("ideas", []),
         "preflight": preflight_of(step, shown["draft"]) if kind == "draft" else None,
         "money": _money(shown.get("money", {})),
+        "spent": spent(run),
         "redo": redo_of(step),
     }
 
@@ -222,6 +223,11 @@ def with_edits(ideas: list[dict[str, Any]], wishes: list[dict[str, Any]]) -> lis
     """The cards with what was typed into them, faults and all; ``typed`` marks those."""
     typed = {wish["index"]: {**wish, "typed": True} for wish in wishes}
     return [idea | typed.get(idea["index"], {}) for idea in ideas]
+
+
+def spent(run: Run) -> str:
+    """What the run has spent, and what is held for orders that are out, in dollars."""
+    return dollars(sum(spend.microusd for spend in run.spends.all()))
 
 
 def _money(asked: dict[str, Any]) -> dict[str, Any]:

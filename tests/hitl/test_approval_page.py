@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 from pydantic import SecretStr
 
 from runs import services
-from runs.models import Approval, Run
+from runs.models import Approval, Run, Spend
 from runs.states import RunStatus, Verdict
 
 from . import scenes
@@ -89,6 +90,23 @@ def test_the_film_stands_beside_exactly_its_draft(visitor: Client) -> None:
         assert words in text
     assert "marked as made with AI" in text
     assert "Only the account itself" in text
+
+
+def test_what_the_film_has_cost_so_far_stands_beside_it(visitor: Client) -> None:
+    run = scenes.at_prepublish()
+    for key, held, settled, status in (("a", 500_000, 400_000, "settled"), ("b", 200_000, None, "reserved")):
+        Spend.objects.create(
+            run=run,
+            step=run.steps.get(name="quinn"),
+            key=key,
+            what="clip",
+            provider="kieai",
+            day=timezone.now().date(),
+            status=status,
+            reserved_microusd=held,
+            settled_microusd=settled,
+        )
+    assert b"<dt>Cost so far</dt><dd>$0.60</dd>" in visitor.get(scenes.page(run)).content
 
 
 def test_every_page_is_light(visitor: Client) -> None:
