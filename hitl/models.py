@@ -52,9 +52,12 @@ class Delivery(models.Model):
         ordering = ["-created_at"]
         verbose_name_plural = "deliveries"
         constraints = [
+            models.UniqueConstraint(fields=["step", "kind", "channel", "recipient"], name="delivery_once_for_step"),
             models.UniqueConstraint(
-                fields=["run", "step", "kind", "channel", "recipient"], nulls_distinct=False, name="delivery_once"
-            )
+                fields=["run", "kind", "channel", "recipient"],
+                condition=models.Q(step=None),
+                name="delivery_once_for_run",
+            ),
         ]
         indexes = [models.Index(fields=["due_at"], condition=models.Q(status="due"), name="delivery_due")]
 

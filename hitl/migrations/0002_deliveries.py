@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
                 'db_table': 'hitl_deliveries',
                 'ordering': ['-created_at'],
                 'indexes': [models.Index(condition=models.Q(('status', 'due')), fields=['due_at'], name='delivery_due')],
-                'constraints': [models.UniqueConstraint(fields=('run', 'step', 'kind', 'channel', 'recipient'), name='delivery_once', nulls_distinct=False)],
+                'constraints': [models.UniqueConstraint(fields=('step', 'kind', 'channel', 'recipient'), name='delivery_once_for_step'), models.UniqueConstraint(condition=models.Q(('step', None)), fields=('run', 'kind', 'channel', 'recipient'), name='delivery_once_for_run')],
             },
         ),
     ]
