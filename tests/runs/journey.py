@@ -33,7 +33,10 @@ def stage(run: Run, name: str) -> Step:
 
 def work(run: Run, name: str) -> str:
     """Lets a worker do the stage: the real agent, offline."""
-    return str(tasks._stage(str(run.id), str(run.steps.get(kind="stage", name=name).id)))
+    step = run.cursor()
+    assert step is not None
+    assert step.name == name
+    return str(tasks._stage(str(run.id), str(step.id)))
 
 
 def approve(run: Run, **values: Any) -> None:
