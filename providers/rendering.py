@@ -119,7 +119,8 @@ def _made(render: Render, watch: Watch) -> bool:
                 work_dir=folder,
                 on_progress=watch.progress,
                 kept=renders.pieces(),
-                cores=settings.PROVIDERS.render_cores,
+                # Beside the whole system, which on two cores has to fit into two gigabytes.
+                at_once=max(1, settings.PROVIDERS.render_cores // 2),
             )
             watch.status = Status.SAVING
             watch()

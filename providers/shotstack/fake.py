@@ -197,7 +197,7 @@ class ShotstackSimulator(Simulator):
                 for index, source in enumerate(dict.fromkeys(sources(edit)))
             }
             # One piece at a time: the simulators share a small machine with the whole system.
-            return {"duration": render(edit, files, target, work_dir=work_dir, cores=1).duration_s}
+            return {"duration": render(edit, files, target, work_dir=work_dir, at_once=1).duration_s}
 
     def callbacks(self, job: JSON) -> Sequence[Call]:
         url = job["edit"].get("callback")

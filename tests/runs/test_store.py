@@ -345,7 +345,7 @@ def test_an_artifact_with_a_file_has_its_checksum(run: Run, checksum: str) -> No
 
 @pytest.mark.django_db(transaction=True)
 def test_rows_from_before_that_rule_stay_and_get_the_checksum_that_their_file_is_named_by(run: Run) -> None:
-    latest = MigrationExecutor(connection).loader.graph.leaf_nodes("runs")
+    latest = MigrationExecutor(connection).loader.graph.leaf_nodes()
     MigrationExecutor(connection).migrate([("runs", "0006_frozen_specs")])
     try:
         old = {f"aa/{'a' * 64}.mp4": "", "poster.jpg": "", "": ""}
