@@ -33,7 +33,7 @@ from typing import Any
 import psutil
 
 from providers.media import ffmpeg
-from providers.media.render import PRESET, render
+from providers.media.render import render
 from providers.media.synth import synthesise
 from providers.media.timeline import CRF
 from providers.shotstack.template import TemplateClip, standard_edit
@@ -104,7 +104,7 @@ def caption(stage: Stage) -> None:
 
 
 def bare(stage: Stage) -> None:
-    encoder = [*ffmpeg.x264(PRESET, crf=CRF["high"], fps=FPS), *ffmpeg.aac()]
+    encoder = [*ffmpeg.x264(crf=CRF["high"], fps=FPS), *ffmpeg.aac()]
     ffmpeg.write(["-i", str(stage.folder / "ours.mp4"), *encoder], stage.folder / "bare.mp4", timeout_s=3600)
 
 
@@ -117,9 +117,7 @@ def task_of_moviepy(stage: Stage) -> Path:
         "edit": stage.edit,
         "clips": {src: str(path) for src, path in stage.clips.items()},
         "font": str(FONT),
-        "preset": PRESET,
-        "crf": CRF["high"],
-        "threads": os.cpu_count(),
+        "encoder": ffmpeg.x264(crf=CRF["high"], fps=FPS),
         "target": str(stage.folder / "moviepy.mp4"),
     }
     file = stage.folder / "moviepy.json"

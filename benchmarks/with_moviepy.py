@@ -27,11 +27,9 @@ def main(task: dict[str, Any]) -> None:
         task["target"],
         fps=output["fps"],
         codec="libx264",
-        preset=task["preset"],
         audio_codec="aac",
         temp_audiofile_path=str(Path(task["target"]).parent),
-        threads=task["threads"],
-        ffmpeg_params=["-crf", str(task["crf"]), "-pix_fmt", "yuv420p"],
+        ffmpeg_params=task["encoder"],
         logger=None,
     )
 

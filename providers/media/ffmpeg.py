@@ -34,8 +34,11 @@ PERIOD_S = 0.5
 
 # Threads share a frame, slice by slice, and their number is fixed: every machine makes the same film.
 X264_THREADS = 4
-# Its own ten frames of lookahead and three B-frames take 50 MB more at 1080x1920, for a file of the same size.
-LEANER = {"veryfast": ":rc-lookahead=4:bframes=2"}
+# With the macroblock tree, which this preset leaves out, as small and as good as "veryfast" for three quarters of the
+# work.
+PRESET = "superfast"
+# Ten frames of lookahead and three B-frames would take 50 MB more at 1080x1920, for a file of the same size.
+TREE = "mbtree=1:subme=2:rc-lookahead=4:bframes=2"
 # FFmpeg asks its filters for the matrix and the range alone, and leaves the other two unnamed.
 TAGS = "colorprim=bt709:transfer=bt709:colormatrix=bt709"
 # What a scaler has to make of any source, so that the tags are true.
@@ -121,11 +124,11 @@ def replacing(target: Path) -> Iterator[Path]:
         unfinished.unlink(missing_ok=True)
 
 
-def x264(preset: str, *, crf: int = 20, fps: float = 30, threads: int = X264_THREADS) -> list[str]:
+def x264(*, crf: int = 20, fps: float = 30, threads: int = X264_THREADS) -> list[str]:
     """Encoder arguments: H.264 yuv420p in BT.709, a key frame at least every 2 s, index at the front of the file."""
     return [
-        *("-c:v", "libx264", "-preset", preset, "-crf", str(crf), "-pix_fmt", "yuv420p"),
-        *("-threads:v", str(threads), "-x264-params", f"sliced-threads=1:{TAGS}{LEANER.get(preset, '')}"),
+        *("-c:v", "libx264", "-preset", PRESET, "-crf", str(crf), "-pix_fmt", "yuv420p"),
+        *("-threads:v", str(threads), "-x264-params", f"sliced-threads=1:{TREE}:{TAGS}"),
         *("-g", str(round(2 * fps)), "-movflags", "+faststart"),
         *("-colorspace", "bt709", "-color_range", "tv"),
     ]

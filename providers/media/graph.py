@@ -191,8 +191,9 @@ def _ground(made: Graph, film: Plan, piece: Piece, views: list[View]) -> str:
     if views and views[0].count == piece.count and views[0].is_opaque and covers(views[0].quad, film.frame).all():
         return _covering(made, film, views.pop(0))
     size = f"{film.frame.width}x{film.frame.height}"
-    colour = f"color=c={film.background}:s={size}:r={film.fps:g}:d={(piece.count + 1) / film.fps:.6f}"
-    return made.chain((), (colour, "format=rgb24", f"scale={BT709}", "format=yuv420p"))[0]
+    colour = f"color=c={film.background}:s={size}:r={film.fps:g}:d={1 / film.fps:.6f}"
+    once = [colour, "format=rgb24", f"scale={BT709}", "format=yuv420p"]
+    return made.chain((), (*once, f"loop=loop={piece.count}:size=1", f"settb=1/{_ticks(film)}", _clock(film)))[0]
 
 
 def _laid_over(made: Graph, film: Plan, under: str, each: View) -> str:

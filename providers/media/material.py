@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from PIL import Image
 from myloware.kernel.errors import MediaError, UnprocessableInput
 from providers.media.edit import AudioAsset, Clip, Edit, ImageAsset, LumaAsset, VideoAsset, refused
 from providers.media.geometry import Size
-from providers.media.probe import Probe, look, probe
+from providers.media.probe import Look, Probe, look, probe
 from providers.media.text import FontBook, stills
 from providers.media.timeline import Drawn, Footage, Material, frame_size
 from providers.media.timing import STILL_S, Placed, place
@@ -44,16 +46,31 @@ def gather(
     for path, url in urls(edit):
         if url not in sources:
             raise refused(path, "no local file for this source")
-    shelf = _Shelf(edit, sources, folder)
-    placed = place(edit.timeline, shelf.lasts)
-    footage = {each.path: shelf.footage(each.clip, each.path) for each in placed if _is_seen(each.clip)}
-    drawn = {each.path: shelf.drawn(each) for each in placed if _is_drawn(each.clip)}
-    material = Material(footage, drawn)
-    audible = {each.path: shelf.audible(each.clip, each.path) for each in placed if _may_sound(each.clip)}
-    track = edit.timeline.soundtrack
-    if track is not None:
-        audible["timeline.soundtrack"] = shelf.sound(track.src, "timeline.soundtrack.src")
-    return placed, material, {path: heard for path, heard in audible.items() if heard is not None}
+    with ThreadPoolExecutor(os.cpu_count(), "look") as pool:
+        shelf = _Shelf(edit, sources, folder, *_looked_at(edit, sources, pool))
+        placed = place(edit.timeline, shelf.lasts)
+        # Texts are drawn while the files are looked at.
+        drawn = {each.path: shelf.drawn(each) for each in placed if _is_drawn(each.clip)}
+        footage = {each.path: shelf.footage(each.clip, each.path) for each in placed if _is_seen(each.clip)}
+        audible = {each.path: shelf.audible(each.clip, each.path) for each in placed if _may_sound(each.clip)}
+        track = edit.timeline.soundtrack
+        if track is not None:
+            audible["timeline.soundtrack"] = shelf.sound(track.src)
+    return placed, Material(footage, drawn), {path: heard for path, heard in audible.items() if heard is not None}
+
+
+def _looked_at(
+    edit: Edit, sources: Mapping[str, Path], pool: ThreadPoolExecutor
+) -> tuple[dict[str, Future[Probe]], dict[str, Future[Look]]]:
+    assets = [clip.asset for track in edit.timeline.tracks for clip in track.clips]
+    seen = {asset.src for asset in assets if isinstance(asset, VideoAsset | ImageAsset | LumaAsset)}
+    files = seen | {asset.src for asset in assets if isinstance(asset, AudioAsset)}
+    if edit.timeline.soundtrack is not None:
+        files.add(edit.timeline.soundtrack.src)
+    return (
+        {url: pool.submit(probe, sources[url]) for url in files},
+        {url: pool.submit(look, sources[url]) for url in seen},
+    )
 
 
 def _is_seen(clip: Clip) -> bool:
@@ -73,7 +90,8 @@ class _Shelf:
     edit: Edit
     sources: Mapping[str, Path]
     folder: Path
-    probed: dict[str, Probe] = field(default_factory=dict)
+    probed: Mapping[str, Future[Probe]]
+    looks: Mapping[str, Future[Look]]
 
     def lasts(self, clip: Clip, path: str) -> float:
         """What ``auto`` means as a length."""
@@ -85,17 +103,12 @@ class _Shelf:
 
     def _facts(self, url: str, path: str) -> Probe:
         try:
-            return self._probe(url)
+            return self.probed[url].result()
         except MediaError as error:
             raise MediaError(f"{path}.asset.src: {error.message}") from error
 
-    def _probe(self, url: str) -> Probe:
-        if url not in self.probed:
-            self.probed[url] = probe(self.sources[url])
-        return self.probed[url]
-
     def _is_picture(self, url: str) -> bool:
-        return self._probe(url).video_codec in STILL_CODECS
+        return self.probed[url].result().video_codec in STILL_CODECS
 
     def footage(self, clip: Clip, path: str) -> Footage:
         asset = clip.asset
@@ -103,7 +116,7 @@ class _Shelf:
         facts = self._facts(asset.src, path)
         if facts.video_codec is None:
             raise refused(f"{path}.asset.src", "the source has no picture")
-        seen = look(self.sources[asset.src])
+        seen = self.looks[asset.src].result()
         still = isinstance(asset, ImageAsset) or facts.video_codec in STILL_CODECS
         trim_s = 0.0 if isinstance(asset, ImageAsset) else asset.trim
         if not still and trim_s >= facts.duration_s:
@@ -123,13 +136,13 @@ class _Shelf:
     def audible(self, clip: Clip, path: str) -> Footage | None:
         asset = clip.asset
         assert isinstance(asset, VideoAsset | AudioAsset)  # noqa: S101 - what may sound
-        heard = self.sound(asset.src, f"{path}.asset.src")
+        heard = self.sound(asset.src)
         if heard is None and isinstance(asset, AudioAsset):
             raise refused(f"{path}.asset.src", "the source has no sound")
         return heard
 
-    def sound(self, url: str, path: str) -> Footage | None:
-        facts = self._probe(url)
+    def sound(self, url: str) -> Footage | None:
+        facts = self.probed[url].result()
         return Footage(url, self.sources[url], Size(2, 2)) if facts.audio_codec else None
 
     def drawn(self, placed: Placed) -> Sequence[Drawn]:

@@ -71,7 +71,7 @@ def _refit(width_px: int, height_px: int, fps: int) -> list[str]:
     square = "scale='trunc(iw*sar/2)*2':'trunc(ih/2)*2',setsar=1"
     # Even sides may have made the pixels a little wider or higher.
     pad = f"pad={width_px}:{height_px}:-1:-1:color=black,setsar=1"
-    return ["-vf", f"{square},{scale},{pad},fps={fps},format=yuv420p", *ffmpeg.x264("veryfast", fps=fps)]
+    return ["-vf", f"{square},{scale},{pad},fps={fps},format=yuv420p", *ffmpeg.x264(fps=fps)]
 
 
 def _fit_sound(source: Path, facts: Probe, target: Path, *, timeout_s: float) -> Loudness:

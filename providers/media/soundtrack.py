@@ -35,8 +35,12 @@ SLOWEST = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Sound:
-    """A file that is heard for ``count`` frames from frame ``first`` of the film; ``gain`` has one number per frame."""
+    """A file that is heard for ``count`` frames from frame ``first`` of the film; ``gain`` has one number per frame.
 
+    ``path`` is the JSON path of what is heard.
+    """
+
+    path: str
     file: Path
     first: int
     count: int
@@ -54,7 +58,7 @@ def sounds(edit: Edit, placed: Sequence[Placed], footage: Mapping[str, Footage],
     if track is not None and "timeline.soundtrack" in footage:
         count = max(sum(span(each, film.fps)) for each in placed)
         gain = _gain(track.volume, track.effect or "none", count, film.fps)
-        found.append(Sound(footage["timeline.soundtrack"].file, 0, count, 0.0, 1.0, gain))
+        found.append(Sound("timeline.soundtrack", footage["timeline.soundtrack"].file, 0, count, 0.0, 1.0, gain))
     return [each for each in found if each.gain.max(initial=0) > 0]
 
 
@@ -64,7 +68,7 @@ def _sound(placed: Placed, footage: Footage, fps: float) -> Sound:
     first, count = span(placed, fps)
     effect = asset.volumeEffect if isinstance(asset, VideoAsset) else asset.effect
     gain = _gain(asset.volume, effect, count, fps)
-    return Sound(footage.file, first, count, asset.trim, asset.speed, gain)
+    return Sound(placed.path, footage.file, first, count, asset.trim, asset.speed, gain)
 
 
 def _gain(volume: Motion, effect: str, count: int, fps: float) -> Samples:
@@ -93,7 +97,10 @@ def mix(film: Plan, heard: Sequence[Sound], folder: Path) -> Samples:
     for each in heard:
         start, count = (round(frames / film.fps * RATE_HZ) for frames in (each.first, each.count))
         if start < mixed.shape[1]:
-            sound = _decoded(each, min(count, mixed.shape[1] - start), folder)
+            try:
+                sound = _decoded(each, min(count, mixed.shape[1] - start), folder)
+            except MediaError as error:
+                raise MediaError(f"{each.path}: {error.message}", **error.detail) from error
             mixed[:, start : start + sound.shape[1]] += sound * _envelope(each, film, sound.shape[1])
     return mixed[:, begins:]
 

@@ -42,7 +42,7 @@ def synthesise(
         ffmpeg.write(
             [
                 *("-threads", "1", *source, "-i", str(sound), "-filter_threads", "1"),
-                *("-vf", f"{scale},format=yuv420p,{grain}", *ffmpeg.x264("superfast", crf=21, fps=fps)),
+                *("-vf", f"{scale},format=yuv420p,{grain}", *ffmpeg.x264(crf=21, fps=fps)),
                 *(*ffmpeg.aac(), "-shortest"),
             ],
             target,

@@ -22,8 +22,10 @@ MATRICES = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020", 10: "bt2020"}
 BT709, UNSPECIFIED, FULL_RANGE = 1, 2, 2
 HDR_TRANSFERS = {16, 18}
 
-# Shorter stretches belong to a fade or a pause.
-PICTURE = "blackdetect=d=0.1:pix_th=0.04:pic_th=0.995,freezedetect=n=-60dB:d=1"
+# Shorter stretches belong to a fade or a pause. A key frame shows a picture that stands still a little otherwise, but
+# the means of 64 pixels are the same.
+STANDS_STILL = "scale=iw/8:ih/8:flags=area,freezedetect=n=-48dB:d=1"
+PICTURE = f"blackdetect=d=0.1:pix_th=0.04:pic_th=0.995,{STANDS_STILL}"
 SOUND = "ebur128=peak=true:framelog=quiet,silencedetect=n=-60dB:d=0.5"
 LUFS_SAID, PEAK_SAID = re.compile(r"\bI:\s+(\S+) LUFS"), re.compile(r"Peak:\s+(\S+) dBFS")
 # A film that flickers says more than others.

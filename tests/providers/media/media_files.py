@@ -58,7 +58,7 @@ def make_clip(
     args = ["-f", "lavfi", "-i", f"{picture}{':' if '=' in picture else '='}s={size}:r={fps}:d={duration_s},{fade}"]
     if sound is not None:
         args += ["-f", "lavfi", "-i", f"{sound},atrim=duration={duration_s}", *ffmpeg.aac()]
-    ffmpeg.write([*args, *ffmpeg.x264("ultrafast")], path, timeout_s=30)
+    ffmpeg.write([*args, *ffmpeg.x264()], path, timeout_s=30)
     return path
 
 

@@ -66,7 +66,7 @@ def shot(
     tone = f"aevalsrc='{sound}|{sound}':s=48000:d={heard_s or seconds}"
     seen = f"{picture}{':' if '=' in picture else '='}s={size}:r={fps}:d={seconds}"
     sources = ["-f", "lavfi", "-i", seen, "-f", "lavfi", "-i", tone]
-    encoders = [*ffmpeg.x264("ultrafast", fps=fps), *video, *ffmpeg.aac(), *audio]
+    encoders = [*ffmpeg.x264(fps=fps), *video, *ffmpeg.aac(), *audio]
     ffmpeg.write([*sources, "-vf", vf, *encoders], target, timeout_s=60)
 
 

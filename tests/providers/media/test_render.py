@@ -168,7 +168,7 @@ def test_the_slow_zoom_grows_by_a_tenth(tmp_path: Path) -> None:
     boxes = "color=c=black,drawbox=x=60:y=130:w=60:h=60:c=white:t=fill"
     clip = tmp_path / "box.mp4"
     source = ["-f", "lavfi", "-i", boxes.replace("black", "black:s=180x320:r=30:d=2")]
-    ffmpeg.write([*source, *ffmpeg.x264("ultrafast")], clip, timeout_s=20)
+    ffmpeg.write([*source, *ffmpeg.x264()], clip, timeout_s=20)
     render(_one(length=2, effect="zoomInSlow"), {RED: clip}, tmp_path / "film.mp4", work_dir=tmp_path)
     bright = frames_of(tmp_path / "film.mp4")[..., 1].astype(float)
     widths = bright[:, 192].sum(axis=1) / bright[:, 192].max(axis=1)
