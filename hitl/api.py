@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -19,31 +21,50 @@ from runs.policies import policy_of
 from runs.states import StepStatus, Verdict
 
 from . import links
-from .chat import talk
+from .chat import admit, talk
 from .serializers import ApprovalSerializer, ChatAnswer, ChatRequest, DecisionRequest, LinkAnswer, VoteAnswer
+from .stream import EVENTS, EventStream, streamed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from django.http.response import HttpResponseBase
     from rest_framework.request import Request
 
 
 class ChatBrendan(APIView):
     scope = Scope.CHAT
+    renderer_classes = (JSONRenderer, EventStream)
 
-    @extend_schema(request=ChatRequest, responses=ChatAnswer)
-    def post(self, request: Request) -> Response:
-        """One message to Brendan. A film he proposes waits for a person at its ``workflow`` gate."""
+    @extend_schema(
+        request=ChatRequest,
+        responses={
+            (200, "application/json"): ChatAnswer,
+            (200, "text/event-stream"): OpenApiResponse(str, description=EVENTS),
+        },
+    )
+    def post(self, request: Request) -> HttpResponseBase:
+        """One message to Brendan. A film he proposes waits for a person at its ``workflow`` gate.
+
+        With ``Accept: text/event-stream`` the answer comes as server-sent events while it is made. 429 while the user's
+        last message is being answered.
+        """
         body = ChatRequest(data=request.data)
         body.is_valid(raise_exception=True)
         said = body.validated_data
-        reply = talk(
-            said["message"],
-            user_id=holder(request).user_id(said["user_id"]) or caller(request),
-            project=said["project"],
-            options=said["options"],
-        )
-        return Response(reply.model_dump(mode="json"))
+        user_id = holder(request).user_id(said["user_id"]) or caller(request)
+        given = {"user_id": user_id, "project": said["project"], "options": said["options"]}
+        turn = partial(talk, said["message"], **given)
+        if isinstance(request.accepted_renderer, EventStream):
+            admit(**given)
+            return streamed(turn, request)
+        return Response(turn().model_dump(mode="json"))
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """What goes wrong before the first event is answered in JSON."""
+        self.request.accepted_renderer = JSONRenderer()
+        self.request.accepted_media_type = JSONRenderer.media_type
+        return super().handle_exception(exc)
 
 
 class GateLink(APIView):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -18,25 +19,30 @@ from runs.schemas import RunOptions
 from .office import UserOffice
 
 if TYPE_CHECKING:
-    from personas.brendan.chat import Reply
+    from collections.abc import Iterator
+
+    from personas.brendan.chat import Hear, Reply
 
 
-def talk(message: str, *, user_id: str, project: str | None = None, options: dict[str, Any] | None = None) -> Reply:
+def talk(
+    message: str,
+    *,
+    user_id: str,
+    project: str | None = None,
+    options: dict[str, Any] | None = None,
+    hear: Hear | None = None,
+) -> Reply:
     """One message of ``user_id`` and Brendan's answer. ``project`` and ``options`` win over what the model asks for.
 
+    ``hear`` is told of tokens and tools meanwhile, from another thread.
     ``user_id`` must come from whoever authenticated the person. Raises ``NotFound`` for an unknown project,
     ``UnprocessableInput`` for impossible options, ``RateLimited`` while the user's last message is being answered.
     """
     # LangChain takes a second and 40 MB to load: only a process that talks pays for it.
     from personas.brendan.chat import converse
 
-    wanted = parse(RunOptions, options or {})
-    if project:
-        find_project(project)
-    with alone(user_id) as mine:
-        if not mine:
-            # Two turns at once would write one thread.
-            raise RateLimited("Brendan is still answering your last message.", retry_after_s=2)
+    wanted = _possible(project, options)
+    with _turn(user_id):
         return converse(
             message,
             user_id=user_id,
@@ -48,7 +54,31 @@ def talk(message: str, *, user_id: str, project: str | None = None, options: dic
             settings=settings.CREW,
             project=project,
             options=options,
+            hear=hear,
         )
+
+
+def admit(*, user_id: str, project: str | None, options: dict[str, Any] | None) -> None:
+    """Raises at once what :func:`talk` would raise before it begins."""
+    _possible(project, options)
+    with _turn(user_id):
+        pass
+
+
+def _possible(project: str | None, options: dict[str, Any] | None) -> RunOptions:
+    wanted = parse(RunOptions, options or {})
+    if project:
+        find_project(project)
+    return wanted
+
+
+@contextmanager
+def _turn(user_id: str) -> Iterator[None]:
+    """Two turns at once would write one thread."""
+    with alone(user_id) as mine:
+        if not mine:
+            raise RateLimited("Brendan is still answering your last message.", retry_after_s=2)
+        yield
 
 
 def forget(user_id: str) -> None:

@@ -30,7 +30,7 @@ from .registry import persona as member
 from .tools import TOOLS, StageContext
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AnyMessage
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from .base import Limits, Persona, StageBrief
     from .config import CrewSettings
     from .ports import Knowledge, Production
+
+    Listener = Callable[[str, Any], None]
 
 log = logging.getLogger(__name__)
 
@@ -178,13 +180,33 @@ def invoke(
     *,
     config: RunnableConfig,
     context: Any,
+    hear: Listener | None = None,
 ) -> dict[str, Any]:
-    """One run of the graph, each step saved before the next begins."""
+    """One run of the graph, each step saved before the next begins.
+
+    ``hear`` is told what comes of it meanwhile: LangGraph's stream modes ``messages`` and ``updates``, and their data.
+    """
+    given: dict[str, Any] = {"context": context, "durability": "sync" if agent.checkpointer else None}
     try:
-        state = agent.invoke(start, config, context=context, durability="sync" if agent.checkpointer else None)
+        return _heard(agent, start, config, hear, given) if hear else dict(agent.invoke(start, config, **given))
     except GraphRecursionError as error:
         raise ContractBroken("The agent went in circles and was stopped.", budget="steps") from error
-    return dict(state)
+
+
+def _heard(
+    agent: CompiledStateGraph[Any, Any, Any, Any],
+    start: dict[str, Any] | None,
+    config: RunnableConfig,
+    hear: Listener,
+    given: dict[str, Any],
+) -> dict[str, Any]:
+    state: dict[str, Any] = {}
+    for mode, data in agent.stream(start, config, stream_mode=["messages", "updates", "values"], **given):
+        if mode == "values":
+            state = data
+        else:
+            hear(mode, data)
+    return state
 
 
 def result_of(state: dict[str, Any], *, persona: Persona, fallback_model: str) -> StageResult:

@@ -46,8 +46,10 @@ class SimulatorServer:
         except httpx.InvalidURL:
             response = httpx.Response(400, json={"message": "Bad Request"})
         await send({"type": "http.response.start", "status": response.status_code, "headers": response.headers.raw})
-        body = b"" if scope["method"] == "HEAD" else await asyncio.to_thread(response.read)
-        await send({"type": "http.response.body", "body": body})
+        blocks = iter(() if scope["method"] == "HEAD" else response.iter_bytes())
+        while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+            await send({"type": "http.response.body", "body": block, "more_body": True})
+        await send({"type": "http.response.body"})
 
     def handle(self, request: httpx.Request) -> httpx.Response:
         """Answers one request."""

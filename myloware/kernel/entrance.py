@@ -33,13 +33,15 @@ BODY_S = 30.0
 AT_ONCE = 32
 # For a place. Whoever calls us has given up soon after.
 WAIT_S = 10.0
+WATCHES = frozenset({"GET", "HEAD"})
 BUSY = "Too many requests are waiting; try again in a moment."
 
 
 class Entrance:
     """An ASGI application in front of another. Answers 413, 408 or 503 itself, in the API's shape.
 
-    ``at_once`` requests work, the others wait; a stream of events holds no place once it has begun to answer.
+    ``at_once`` requests work, the others wait. Who only watches (a stream of events, a film) holds no place once the
+    answer has begun; an answer that is being made while it is sent holds one to its end.
     ``held`` bytes of bodies are kept in all.
     """
 
@@ -111,7 +113,8 @@ class Entrance:
             place.callback(self._places.release)
 
             async def answer(message: Message) -> None:
-                place.close()
+                if scope["method"] in WATCHES:
+                    place.close()
                 await send(message)
 
             await self._app(scope, receive, answer)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 import uuid
 from functools import cache
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 EMBEDDING_SIZES = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
 CHAT_MODELS = ("gpt-5", "gpt-5-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-4o", "gpt-4o-mini")
 CHARACTERS_PER_TOKEN = 4
+# Between two pieces of a stream.
+TOKEN_S = 0.01
+BREAKS_AFTER = 3
 
 
 class OpenAiSimulator(Simulator):
@@ -42,6 +46,7 @@ class OpenAiSimulator(Simulator):
         "no_quota": "429: the account has no money left",
         "server_error": "500",
         "too_long": "400: the conversation is longer than the model takes",
+        "breaks_off": "a stream ends in the middle of the answer",
     }
 
     def routes(self) -> dict[str, Callable[..., httpx.Response]]:
@@ -74,7 +79,20 @@ class OpenAiSimulator(Simulator):
             answer = _played(body)
         except (KeyError, ValueError, TypeError) as error:
             return _error(400, f"The messages cannot be read: {error}", "invalid_value")
-        return _streamed(body, answer) if body.get("stream") else httpx.Response(200, json=completion(body, answer))
+        if not body.get("stream"):
+            return httpx.Response(200, json=completion(body, answer))
+        lines = self._lines(_chunks(body, answer))
+        return httpx.Response(200, content=lines, headers={"Content-Type": "text/event-stream"})
+
+    def _lines(self, chunks: Iterator[JSON]) -> Iterator[bytes]:
+        pause_s = TOKEN_S * self.world.dial.time_scale
+        breaks_off = self.goes_wrong("breaks_off")
+        for number, chunk in enumerate(chunks):
+            if breaks_off and number == BREAKS_AFTER:
+                raise ConnectionResetError("as the dial says")
+            yield f"data: {json.dumps(chunk)}\n\n".encode()
+            time.sleep(pause_s)
+        yield b"data: [DONE]\n\n"
 
     def embeddings(self, request: httpx.Request) -> httpx.Response:
         body = body_json(request.content)
@@ -137,18 +155,11 @@ def completion(body: JSON, answer: JSON) -> JSON:
     }
 
 
-def _streamed(body: JSON, answer: JSON) -> httpx.Response:
-    lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in _chunks(body, answer)]
-    return httpx.Response(
-        200, text="".join([*lines, "data: [DONE]\n\n"]), headers={"Content-Type": "text/event-stream"}
-    )
-
-
 def _chunks(body: JSON, answer: JSON) -> Iterator[JSON]:
     head = _head(body, "chat.completion.chunk")
     calls = [{"index": index, **call} for index, call in enumerate(answer.get("tool_calls") or [])]
     pieces: list[JSON] = [{"role": "assistant", "content": ""}]
-    pieces += [{"content": f"{word} "} for word in str(answer.get("content") or "").split(" ") if word]
+    pieces += [{"content": word} for word in re.findall(r"\s*\S+|\s+", str(answer.get("content") or ""))]
     pieces += [{"tool_calls": [call]} for call in calls]
     for piece in pieces:
         yield {**head, "choices": [{"index": 0, "delta": piece, "finish_reason": None}]}

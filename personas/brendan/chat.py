@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware
-from langchain_core.messages import AnyMessage, HumanMessage, RemoveMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, RemoveMessage, ToolMessage
 from pydantic import BaseModel, ConfigDict
 
 from personas.agent import citations, invoke, thread_config
@@ -17,6 +18,7 @@ from personas.middleware import (
     NoCredentials,
     OneAnswerPerCall,
     VendorErrors,
+    ai_messages,
     this_turn,
     tool_errors,
     tool_messages,
@@ -27,7 +29,7 @@ from personas.tools import ChatContext
 from .persona import LIMITS, NAME, TOOLS, prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from langchain.agents import AgentState
     from langchain_core.language_models import BaseChatModel
@@ -37,6 +39,11 @@ if TYPE_CHECKING:
 
     from personas.config import CrewSettings
     from personas.ports import Knowledge, Office
+
+    # ``token`` {message, text}: a piece of what the model says in the message of that id; or
+    # ``tool`` {id, name, status}: a call has started, finished, or was refused.
+    Event = tuple[str, dict[str, Any]]
+    Hear = Callable[[str, dict[str, Any]], None]
 
 # Messages kept of a conversation; older turns are dropped whole.
 MEMORY = 40
@@ -72,12 +79,13 @@ def converse(  # noqa: PLR0913 - ports and bounds are passed, not found
     settings: CrewSettings,
     project: str | None = None,
     options: Mapping[str, Any] | None = None,
+    hear: Hear | None = None,
 ) -> Reply:
     """One message to Brendan and his answer.
 
     ``office`` is bound to ``user_id``, which the model never sees.  ``project`` and ``options`` (``seed``, ...) are
-    pinned: they win over what the model asks for.  The ports are called in the caller's thread.  Raises as
-    :func:`personas.agent.run_stage` does.
+    pinned: they win over what the model asks for.  The ports are called in the caller's thread, ``hear`` in another:
+    it is told of each event while the turn is played.  Raises as :func:`personas.agent.run_stage` does.
     """
     agent = build(model, checkpointer, project)
     caller = CallerThread()
@@ -92,7 +100,8 @@ def converse(  # noqa: PLR0913 - ports and bounds are passed, not found
     )
     config = thread_config(thread_id, LIMITS, persona=NAME, user_id=user_id)
     start = {"messages": [HumanMessage(message)]}
-    state = caller.run(lambda: invoke(agent, start, config=config, context=context))
+    listener = partial(_tell, hear) if hear else None
+    state = caller.run(lambda: invoke(agent, start, config=config, context=context, hear=listener))
     return _reply(this_turn(state["messages"]))
 
 
@@ -109,6 +118,26 @@ def build(
         checkpointer=checkpointer,
         name=NAME,
     )
+
+
+def _tell(hear: Hear, mode: str, data: Any) -> None:
+    for name, event in _tokens(data[0]) if mode == "messages" else _tools(data):
+        hear(name, event)
+
+
+def _tokens(message: BaseMessage) -> Iterator[Event]:
+    if isinstance(message, AIMessage) and message.text:
+        yield "token", {"message": message.id, "text": message.text}
+
+
+def _tools(update: Mapping[str, Any]) -> Iterator[Event]:
+    """The calls of a model's message begin, those of a tool's message end."""
+    said = [message for made in update.values() for message in (made or {}).get("messages", ())]
+    for call in (call for message in ai_messages(said) for call in message.tool_calls):
+        yield "tool", {"id": call["id"], "name": call["name"], "status": "started"}
+    for answer in tool_messages(said):
+        status = "refused" if answer.status == "error" else "finished"
+        yield "tool", {"id": answer.tool_call_id, "name": answer.name, "status": status}
 
 
 def _reply(turn: list[AnyMessage]) -> Reply:

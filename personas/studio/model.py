@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    ToolCallChunk,
+    ToolMessage,
+)
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from personas.base import StageBrief
@@ -62,8 +70,35 @@ class StudioChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        move = _move(messages, frozenset(kwargs.get("tool_names", ())), self.seed)
-        return ChatResult(generations=[ChatGeneration(message=_message(move, messages))])
+        return ChatResult(generations=[ChatGeneration(message=self._answer(messages, kwargs))])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        answer = self._answer(messages, kwargs)
+        calls = [
+            ToolCallChunk(name=call["name"], args=json.dumps(call["args"]), id=call["id"], index=index)
+            for index, call in enumerate(answer.tool_calls)
+        ]
+        # What a message is made of is added up, the name of its model too.
+        yield _chunk("", tool_call_chunks=calls, response_metadata=answer.response_metadata)
+        yield from map(_chunk, in_pieces(answer.text))
+
+    def _answer(self, messages: Sequence[BaseMessage], given: Mapping[str, Any]) -> AIMessage:
+        return _message(_move(messages, frozenset(given.get("tool_names", ())), self.seed), messages)
+
+
+def in_pieces(text: str) -> list[str]:
+    """``text`` word by word; joined it is itself again."""
+    return re.findall(r"\s*\S+|\s+", text)
+
+
+def _chunk(text: str, **fields: Any) -> ChatGenerationChunk:
+    return ChatGenerationChunk(message=AIMessageChunk(content=text, **fields))
 
 
 def _move(messages: Sequence[BaseMessage], tools: frozenset[str], seed: int) -> Move:

@@ -147,3 +147,5 @@ def test_the_api_is_described() -> None:
     for path in ("/v1/chat/brendan", "/v1/hitl/{run_id}/link", "/v1/hitl/decide/{run_id}/{gate}"):
         assert path in schema["paths"]
     assert "/v1/telegram/webhook" not in schema["paths"]
+    answers = schema["paths"]["/v1/chat/brendan"]["post"]["responses"]["200"]["content"]
+    assert set(answers) == {"application/json", "text/event-stream"}

@@ -40,7 +40,7 @@ class House:
             await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    async def visit(self, blocks: Iterable[bytes | None]) -> int | None:
+    async def visit(self, blocks: Iterable[bytes | None], method: str = "POST") -> int | None:
         """Sends blocks, None being a pause of 50 ms; the status of the answer, if there is one."""
         heard: list[Any] = []
         coming = messages(blocks)
@@ -48,7 +48,7 @@ class House:
         async def send(message: Any) -> None:
             heard.append(message)
 
-        await self.door({"type": "http", "path": "/"}, coming.__anext__, send)
+        await self.door({"type": "http", "method": method, "path": "/"}, coming.__anext__, send)
         return heard[0]["status"] if heard else None
 
     def asked(self, blocks: Iterable[bytes | None]) -> int | None:
@@ -128,15 +128,16 @@ def test_nobody_waits_for_a_place_longer_than_callers_do() -> None:
     assert house.asked([b"x"]) == 200
 
 
-def test_streams_leave_their_places_to_others() -> None:
+@pytest.mark.parametrize(("method", "most"), [("GET", 5), ("POST", 1)])
+def test_who_only_watches_leaves_the_place_to_others(method: str, most: int) -> None:
     house = House(at_once=1)
     house.streams = True
 
     async def crowd() -> None:
-        await asyncio.gather(*(house.visit([b"x"]) for _ in range(5)))
+        await asyncio.gather(*(house.visit([b"x"], method) for _ in range(5)))
 
     asyncio.run(crowd())
-    assert house.most > 1
+    assert house.most == most
 
 
 def test_all_bodies_together_have_a_limit_and_the_room_comes_back() -> None:
