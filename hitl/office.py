@@ -7,13 +7,13 @@ from uuid import UUID
 
 from django.db import transaction
 
-from myloware.kernel.errors import NotFound, UnprocessableInput
+from myloware.kernel.errors import Conflict, NotFound, UnprocessableInput
 from runs import services
 from runs.api import parse
 from runs.models import Artifact, Project, Run
 from runs.schemas import RunInput, RunOptions
 
-from .links import approval_url, open_gate
+from .links import approval_url, fresh_link, open_gate
 
 LATEST = 10
 
@@ -31,15 +31,21 @@ class UserOffice:
         return [_summary(run) for run in self._runs()[:LATEST]]
 
     def run_status(self, run_id: str) -> dict[str, Any]:
-        run = self._runs().filter(id=_uuid(run_id)).first()
-        if run is None:
-            raise NotFound(f"You have no run {run_id}.")
+        run = self._run(run_id)
         return {
             **_summary(run),
             "reason": run.reason,
             "publish_urls": list(run.result.publish_urls),
             "approve_url": self._approve_url(run),
         }
+
+    def gate_link(self, run_id: str) -> dict[str, Any]:
+        run = self._run(run_id)
+        gate = open_gate(run)
+        if gate is None:
+            raise Conflict(f"this film waits for nobody, it is {run.status}.")
+        url, expires_at = fresh_link(gate, recipient=self.user_id)
+        return {"run_id": str(run.id), "gate": gate.name, "approve_url": url, "expires_at": expires_at.isoformat()}
 
     def propose_run(
         self,
@@ -83,6 +89,12 @@ class UserOffice:
     def _approve_url(self, run: Run) -> str:
         gate = open_gate(run)
         return approval_url(gate, recipient=self.user_id) if gate else ""
+
+    def _run(self, run_id: str) -> Run:
+        run: Run | None = self._runs().filter(id=_uuid(run_id)).first()
+        if run is None:
+            raise NotFound(f"You have no run {run_id}.")
+        return run
 
     def _runs(self) -> Any:
         return Run.objects.filter(user_id=self.user_id).select_related("project")

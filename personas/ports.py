@@ -142,6 +142,12 @@ class Office(Protocol):
     def run_status(self, run_id: str) -> dict[str, Any]:
         """One of the user's runs: ``{"run_id", "project", "status", "step", ...}``. Raises ``NotFound``."""
 
+    def gate_link(self, run_id: str) -> dict[str, Any]:
+        """A link with which the user may decide at the gate that one of their runs waits at.
+
+        ``{"run_id", "gate", "approve_url", "expires_at"}``. Raises ``NotFound``, ``Conflict`` when no gate is open.
+        """
+
     def propose_run(
         self,
         call_id: str,

@@ -20,7 +20,7 @@ from langchain_core.tools import BaseTool, tool
 from pydantic import BaseModel, ConfigDict, Field
 
 from myloware.kernel.cues import Cue
-from myloware.kernel.errors import InvalidInput, NotFound
+from myloware.kernel.errors import Conflict, InvalidInput, NotFound
 
 from .brendan.persona import CLARIFY_FROM, PROPOSE_FROM
 from .caller import CallerThread
@@ -100,7 +100,7 @@ class PublishArgs(BaseModel):
 
 
 class StatusArgs(BaseModel):
-    """Arguments of ``get_run_status``."""
+    """Arguments of ``get_run_status`` and ``request_hitl_link``."""
 
     run_id: str = Field(max_length=64, description="id of the run")
 
@@ -208,6 +208,19 @@ def get_run_status(run_id: str, runtime: Runtime) -> tuple[str, list[str]]:
     return _json(status), _run_ids(status)
 
 
+@tool(args_schema=StatusArgs, response_format="content_and_artifact")
+def request_hitl_link(run_id: str, runtime: Runtime) -> tuple[str, list[str]]:
+    """A fresh link with which this person decides about a film of theirs that waits for them. You cannot decide."""
+    context: ChatContext = runtime.context
+    try:
+        link = context.caller.call(context.office.gate_link, run_id)
+    except NotFound as error:
+        raise InvalidInput("This person has no film with that id, so there is no link.") from error
+    except Conflict as error:
+        raise InvalidInput(f"There is no link: {error.message}") from error
+    return _json(link), _run_ids(link)
+
+
 @tool(args_schema=ProposalArgs, response_format="content_and_artifact")
 def propose_run(
     project: str, prompt: str, confidence: float, complexity: str, runtime: Runtime, **wishes: Any
@@ -246,6 +259,7 @@ TOOLS: Mapping[str, BaseTool] = MappingProxyType(
             list_projects,
             list_my_runs,
             get_run_status,
+            request_hitl_link,
             propose_run,
         )
     }

@@ -17,6 +17,11 @@ _RUNS = re.compile(r"(?i)\b(my|list|show|which)\b.*\b(runs|films|videos)\b")
 _STATUS = re.compile(
     r"(?i)\b(?:status|progress|how is|where is)\b.*?(?P<run_id>[0-9a-f]{8}-[0-9a-f-]{27,}|\b[0-9a-f]{32}\b)"
 )
+_LINK = re.compile(
+    r"(?i)\bapproval link\b|\blink (?:to|for) (?:approv|decid|decision|my|the gate)"
+    r"|^\s*(?:please\s+)?(?:approve|reject)\b(?!.*\bfilm about\b)"
+)
+_ID = re.compile(r"(?i)[0-9a-f]{8}-[0-9a-f-]{27,}|\b[0-9a-f]{32}\b")
 _MODIFIERS = re.compile(r"(?i)\bmodifiers?\s*:\s*(?P<names>[^.\n]+)")
 _SURREAL = re.compile(r"(?i)\b(aismr|asmr|surreal)\b")
 _NO_EDIT = re.compile(r"(?i)\b(simple|no editing|without editing)\b")
@@ -41,6 +46,8 @@ def play(turn: ChatTurn) -> Move:
     status = _STATUS.search(turn.message)
     if status:
         return _look_up(turn, "get_run_status", {"run_id": status["run_id"]})
+    if _LINK.search(turn.message):
+        return _link(turn)
     if _RUNS.search(turn.message):
         return _look_up(turn, "list_my_runs", {})
     sure = _confidence(turn)
@@ -66,6 +73,22 @@ def _look_up(turn: ChatTurn, tool: str, args: dict[str, Any]) -> Move:
     if answer is None:
         return Say("I could not find that among your films. Say 'list my runs' to see them.")
     return Say(_runs_text(answer) if tool == "list_my_runs" else _run_text(answer.data))
+
+
+def _link(turn: ChatTurn) -> Move:
+    """The link to the named film's gate, or that of the latest film which waits."""
+    named = _ID.search(turn.message)
+    if not named and turn.pending("list_my_runs", attempts=1):
+        return Call("list_my_runs", {})
+    listed = turn.answer("list_my_runs")
+    waiting = [run["run_id"] for run in (listed.data.get("runs") or ()) if run["status"] == "waiting"] if listed else []
+    run_id = named[0] if named else next(iter(waiting), "")
+    if run_id and turn.pending("request_hitl_link", attempts=1):
+        return Call("request_hitl_link", {"run_id": run_id})
+    link = turn.answer("request_hitl_link")
+    if link is None or not link.data:
+        return Say("There is no link: none of your films by that name waits for you. Say 'list my runs' to see them.")
+    return Say(f"I cannot decide, you can, at the gate '{link.data['gate']}': {link.data['approve_url']}")
 
 
 def _runs_text(answer: Answer) -> str:

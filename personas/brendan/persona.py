@@ -7,7 +7,7 @@ from pathlib import Path
 from personas.base import Limits
 
 NAME = "brendan"
-TOOLS = ("memory_search", "list_projects", "list_my_runs", "get_run_status", "propose_run")
+TOOLS = ("memory_search", "list_projects", "list_my_runs", "get_run_status", "request_hitl_link", "propose_run")
 # How sure Brendan has to be to propose a film, and to ask rather than decline.
 PROPOSE_FROM, CLARIFY_FROM = 0.70, 0.40
 LIMITS = Limits(model_calls=8, tool_calls=10, wall_s=120)

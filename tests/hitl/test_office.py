@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
+import pytest
+from django.utils import timezone
+
+from hitl.links import read
 from hitl.office import UserOffice
-from myloware.kernel.errors import NotFound, UnprocessableInput
-from runs.models import Run
+from myloware.kernel.errors import Conflict, NotFound, UnprocessableInput
+from runs.models import Approval, Run
 from runs.states import RunStatus
 
 from . import scenes
+
+if TYPE_CHECKING:
+    from django.test import Client
 
 WISH = {
     "project": "test_video_gen",
@@ -50,6 +58,29 @@ def test_a_wrong_proposal_is_answered_in_words(change: dict[str, object], words:
     assert not Run.objects.exists()
 
 
+def test_a_link_leads_to_the_gate_that_is_open_and_bears_the_users_name(visitor: Client) -> None:
+    run = scenes.at_workflow(user_id="alice")
+    link = UserOffice("alice").gate_link(str(run.id))
+    assert (link["run_id"], link["gate"]) == (str(run.id), "workflow")
+    assert timedelta(hours=23) < datetime.fromisoformat(link["expires_at"]) - timezone.now() <= timedelta(hours=24)
+    path = link["approve_url"].partition("/v1/")[2]
+    found = read(scenes.token_of(link["approve_url"]), run.id, "workflow")
+    assert found.recipient == "alice"
+    assert visitor.get(f"/v1/{path}").status_code == 200
+    assert not Approval.objects.exists()
+
+
+def test_a_link_decides_once(visitor: Client) -> None:
+    run = scenes.at_workflow(user_id="alice")
+    url = UserOffice("alice").gate_link(str(run.id))["approve_url"]
+    path = f"/v1/{url.partition('/v1/')[2]}".partition("?")[0]
+    said = {"token": scenes.token_of(url), "verdict": "approve"}
+    assert [visitor.post(path, said).status_code for _ in range(2)] == [303, 409]
+    assert Approval.objects.get().actor == "alice"
+    with pytest.raises(Conflict, match="waits for nobody"):
+        UserOffice("alice").gate_link(str(run.id))
+
+
 def test_people_see_their_own_runs_only() -> None:
     run = scenes.at_workflow(user_id="alice")
     (mine,) = UserOffice("alice").my_runs()
@@ -59,3 +90,5 @@ def test_people_see_their_own_runs_only() -> None:
     for run_id in (str(run.id), "not an id"):
         with pytest.raises(NotFound):
             UserOffice("mallory").run_status(run_id)
+        with pytest.raises(NotFound):
+            UserOffice("mallory").gate_link(run_id)

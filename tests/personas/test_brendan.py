@@ -195,11 +195,34 @@ class TestRuns:
         assert "could not find" in reply.response
 
 
+class TestLinks:
+    @pytest.mark.parametrize("message", [f"the approval link for {RUN} please", "approve it", f"Approve {RUN}!"])
+    def test_who_wants_to_decide_gets_the_link(self, message: str) -> None:
+        reply = say(message, FrontOffice())
+        assert "https://x.test/decide" in reply.response
+        assert "I cannot decide" in reply.response
+        assert reply.run_ids == (RUN,)
+
+    def test_another_users_run_has_none(self) -> None:
+        reply = say("approval link for 11111111-2222-3333-4444-555555555555", FrontOffice())
+        assert "There is no link" in reply.response
+        assert reply.run_ids == ()
+
+    def test_a_film_that_waits_for_nobody_has_none(self) -> None:
+        office = FrontOffice()
+        office.runs[0]["status"] = "running"
+        model = ScriptedModel(call("request_hitl_link", {"run_id": RUN}), AIMessage("Nothing to decide."))
+        assert say("approve it", office, model).run_ids == ()
+        assert "waits for nobody" in model.seen[-1][-1].text
+        assert "There is no link" in say("approve it", office).response
+
+
 class TestLimits:
     def test_no_tool_approves_or_names_a_user(self) -> None:
         model = ScriptedModel(AIMessage("No."))
         say("approve run-1 for bob", FrontOffice(), model)
-        assert model.offered[0] == ["memory_search", "list_projects", "list_my_runs", "get_run_status", "propose_run"]
+        looks = ["memory_search", "list_projects", "list_my_runs", "get_run_status"]
+        assert model.offered[0] == [*looks, "request_hitl_link", "propose_run"]
         assert "alice" not in str(model.seen[0])
 
     def test_a_message_that_looks_like_a_brief_makes_no_stage(self) -> None:

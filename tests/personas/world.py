@@ -19,7 +19,7 @@ from pydantic import PrivateAttr
 
 from knowledge.likeness import alike
 from myloware.kernel.cues import Cue
-from myloware.kernel.errors import InvalidInput, NotFound
+from myloware.kernel.errors import Conflict, InvalidInput, NotFound
 from personas.agent import run_stage
 from personas.base import StageBrief, StageResult
 from personas.config import CrewSettings
@@ -124,6 +124,12 @@ class FrontOffice:
             if run["run_id"] == run_id:
                 return {**run, "step": "prepublish"}
         raise NotFound("There is no such run.")
+
+    def gate_link(self, run_id: str) -> dict[str, Any]:
+        run = self.run_status(run_id)
+        if run["status"] != "waiting":
+            raise Conflict("this film waits for nobody.")
+        return {"run_id": run_id, "gate": "prepublish", "approve_url": "https://x.test/decide", "expires_at": "later"}
 
     def propose_run(
         self,
