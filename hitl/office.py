@@ -6,16 +6,23 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F, Q
 
 from myloware.kernel.errors import Conflict, NotFound, UnprocessableInput
 from runs import services
 from runs.api import parse
-from runs.models import Artifact, Project, Run
+from runs.models import Artifact, Project, Run, RunEvent
 from runs.schemas import RunInput, RunOptions
+from runs.states import RunStatus, StepStatus, Verdict
 
 from .links import approval_url, fresh_link, open_gate
 
 LATEST = 10
+# Of how many runs, the last that moved, there is news, and how much at most.
+RECENT, NEWS = 50, 12
+DECIDED = (StepStatus.SUCCEEDED, StepStatus.REJECTED)
+ENDED = (RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.REJECTED)
+VERDICTS = {Verdict.APPROVE: "approved", Verdict.REJECT: "rejected", Verdict.REVISE: "sent_back"}
 
 
 class UserOffice:
@@ -38,6 +45,15 @@ class UserOffice:
             "publish_urls": list(run.result.publish_urls),
             "approve_url": self._approve_url(run),
         }
+
+    def news(self) -> list[dict[str, Any]]:
+        runs = Run.objects.filter(user_id=self.user_id).order_by("-updated_at").values("id")[:RECENT]
+        gates = Q(step__kind="gate", subject=F("step__name"))
+        asked, decided = Q(new=StepStatus.WAITING), Q(new__in=DECIDED, step__approval__isnull=False)
+        ended = Q(step=None, subject="run", new__in=ENDED)
+        events = RunEvent.objects.filter(gates & (asked | decided) | ended, run__in=runs)
+        latest = events.select_related("run__project", "step__approval").order_by("-id")[:NEWS]
+        return [_news(event) for event in reversed(latest)]
 
     def gate_link(self, run_id: str) -> dict[str, Any]:
         run = self._run(run_id)
@@ -108,6 +124,22 @@ def _summary(run: Run) -> dict[str, Any]:
         "title": run.payload.input.brief,
         "status": str(run.status),
         "step": step.name if step else "",
+    }
+
+
+def _news(event: RunEvent) -> dict[str, Any]:
+    gate = event.step
+    decided = gate is not None and event.new != StepStatus.WAITING
+    verdict = VERDICTS[Verdict(gate.approval.verdict)] if gate and decided else "gate_opened"
+    return {
+        "id": event.id,
+        "at": event.created_at.isoformat(timespec="seconds"),
+        "run_id": str(event.run_id),
+        "title": event.run.payload.input.brief,
+        "event": verdict if gate else event.new,
+        "gate": gate.name if gate else "",
+        "by": event.actor if decided else "",
+        "said": event.reason,
     }
 
 

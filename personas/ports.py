@@ -142,6 +142,13 @@ class Office(Protocol):
     def run_status(self, run_id: str) -> dict[str, Any]:
         """One of the user's runs: ``{"run_id", "project", "status", "step", ...}``. Raises ``NotFound``."""
 
+    def news(self) -> list[dict[str, Any]]:
+        """The latest that happened to the user's runs, oldest first.
+
+        ``[{"id": int, "at", "run_id", "title", "event", "gate", "by", "said"}]``. ``event`` is gate_opened, approved,
+        rejected, sent_back, or how the run ended; an id is of one event for ever, and the list is short.
+        """
+
     def gate_link(self, run_id: str) -> dict[str, Any]:
         """A link with which the user may decide at the gate that one of their runs waits at.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired
 
-from langchain.agents import create_agent
+from langchain.agents import AgentState, create_agent
 from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, RemoveMessage, ToolMessage
 from pydantic import BaseModel, ConfigDict
@@ -26,13 +26,14 @@ from personas.middleware import (
 from personas.tools import TOOLS as CREW_TOOLS
 from personas.tools import ChatContext
 
+from . import news
 from .persona import LIMITS, NAME, TOOLS, prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from langchain.agents import AgentState
     from langchain_core.language_models import BaseChatModel
+    from langchain_core.runnables import RunnableConfig
     from langgraph.checkpoint.base import BaseCheckpointSaver
     from langgraph.graph.state import CompiledStateGraph
     from langgraph.runtime import Runtime
@@ -59,11 +60,20 @@ class Reply(BaseModel):
     citations: tuple[dict[str, Any], ...] = ()
 
 
+class ChatState(AgentState[Any]):
+    """A conversation. ``heard`` are the ids of the news that it has been told last."""
+
+    heard: NotRequired[list[int]]
+
+
 class Memory(AgentMiddleware[Any, Any, Any]):
     """Keeps a thread from growing for ever, and repairs one whose last turn broke off between call and answer."""
 
-    def before_agent(self, state: AgentState[Any], runtime: Runtime[ChatContext]) -> dict[str, Any] | None:
-        forgotten = [*_beyond_memory(state["messages"]), *_unanswered(state["messages"])]
+    state_schema = ChatState
+
+    def before_agent(self, state: ChatState, runtime: Runtime[ChatContext]) -> dict[str, Any] | None:
+        messages = state["messages"]
+        forgotten = [*_beyond_memory(messages), *_unanswered(messages), *_old_news(messages)]
         return {"messages": [RemoveMessage(id=str(message.id)) for message in forgotten]} if forgotten else None
 
 
@@ -99,10 +109,24 @@ def converse(  # noqa: PLR0913 - ports and bounds are passed, not found
         deadline=time.monotonic() + LIMITS.wall_s,
     )
     config = thread_config(thread_id, LIMITS, persona=NAME, user_id=user_id)
-    start = {"messages": [HumanMessage(message)]}
+    start = _start(message, office.news(), heard=_heard(agent, config))
     listener = partial(_tell, hear) if hear else None
     state = caller.run(lambda: invoke(agent, start, config=config, context=context, hear=listener))
     return _reply(this_turn(state["messages"]))
+
+
+def _heard(agent: CompiledStateGraph[Any, Any, Any, Any], config: RunnableConfig) -> list[int]:
+    return list(agent.get_state(config).values.get("heard", ())) if agent.checkpointer else []
+
+
+def _start(message: str, latest: Sequence[Mapping[str, Any]], *, heard: Collection[int]) -> dict[str, Any]:
+    """What a turn adds to the conversation, in one write: what happened meanwhile, and what the person says.
+
+    The newest ids are kept rather than the last one: what was committed late has a smaller id than what was told.
+    """
+    told = news.told(latest, heard)
+    said = [HumanMessage(told)] if told else []
+    return {"messages": [*said, HumanMessage(message)], "heard": [each["id"] for each in latest]}
 
 
 def build(
@@ -159,6 +183,11 @@ def _beyond_memory(messages: list[AnyMessage]) -> list[AnyMessage]:
     start = max(len(messages) - MEMORY, 0)
     people = (index for index in range(start, len(messages)) if isinstance(messages[index], HumanMessage))
     return messages[: next(people, 0)] if start else []
+
+
+def _old_news(messages: list[AnyMessage]) -> Sequence[AnyMessage]:
+    told = [message for message in messages if isinstance(message, HumanMessage) and news.read(message.text)]
+    return told[: -news.KEPT]
 
 
 def _unanswered(messages: list[AnyMessage]) -> list[AnyMessage]:

@@ -11,6 +11,8 @@ from personas.studio.turn import Call, Say
 from .persona import CLARIFY_FROM, PROPOSE_FROM
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from personas.studio.turn import Answer, ChatTurn, Move
 
 _RUNS = re.compile(r"(?i)\b(my|list|show|which)\b.*\b(runs|films|videos)\b")
@@ -22,6 +24,7 @@ _LINK = re.compile(
     r"|^\s*(?:please\s+)?(?:approve|reject)\b(?!.*\bfilm about\b)"
 )
 _ID = re.compile(r"(?i)[0-9a-f]{8}-[0-9a-f-]{27,}|\b[0-9a-f]{32}\b")
+_NEWS = re.compile(r"(?i)\bwhat(?:'s| has| is)? (?:happened|new)\b|\bany news\b")
 _MODIFIERS = re.compile(r"(?i)\bmodifiers?\s*:\s*(?P<names>[^.\n]+)")
 _SURREAL = re.compile(r"(?i)\b(aismr|asmr|surreal)\b")
 _NO_EDIT = re.compile(r"(?i)\b(simple|no editing|without editing)\b")
@@ -48,6 +51,8 @@ def play(turn: ChatTurn) -> Move:
         return _look_up(turn, "get_run_status", {"run_id": status["run_id"]})
     if _LINK.search(turn.message):
         return _link(turn)
+    if _NEWS.search(turn.message):
+        return Say(_news_text(turn))
     if _RUNS.search(turn.message):
         return _look_up(turn, "list_my_runs", {})
     sure = _confidence(turn)
@@ -89,6 +94,19 @@ def _link(turn: ChatTurn) -> Move:
     if link is None or not link.data:
         return Say("There is no link: none of your films by that name waits for you. Say 'list my runs' to see them.")
     return Say(f"I cannot decide, you can, at the gate '{link.data['gate']}': {link.data['approve_url']}")
+
+
+def _news_text(turn: ChatTurn) -> str:
+    if not turn.news:
+        return "Nothing has happened to your films lately."
+    return "\n".join(["This happened lately:", *(f"- {_told(news)}" for news in turn.news)])
+
+
+def _told(news: Mapping[str, Any]) -> str:
+    gate = f" at {news['gate']}" if news.get("gate") else ""
+    by = f" by {news['by']}" if news.get("by") else ""
+    said = f": {news['said']}" if news.get("said") else ""
+    return f"'{news.get('title')}': {str(news.get('event')).replace('_', ' ')}{gate}{by}{said}"
 
 
 def _runs_text(answer: Answer) -> str:

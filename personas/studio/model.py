@@ -26,6 +26,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from personas.base import StageBrief
 from personas.brendan import offline as brendan
+from personas.brendan.news import read
 from personas.brendan.persona import pinned_project
 from personas.registry import PERSONAS
 
@@ -121,6 +122,9 @@ def _move(messages: Sequence[BaseMessage], tools: frozenset[str], seed: int) -> 
             seed=seed,
             message=str(latest[0].content),
             project=pinned_project(str(messages[0].content)),
+            news=tuple(
+                each for message in messages if isinstance(message, HumanMessage) for each in read(message.text)
+            ),
         )
     )
 

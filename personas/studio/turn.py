@@ -118,10 +118,11 @@ class StageTurn(Turn):
 
 @dataclass(frozen=True)
 class ChatTurn(Turn):
-    """A turn of Brendan's conversation. ``project`` is the one the caller pinned, or ""."""
+    """A turn of Brendan's conversation. ``project`` is the one the caller pinned, or "". ``news``: the oldest first."""
 
     message: str
     project: str
+    news: tuple[Mapping[str, Any], ...] = ()
 
 
 class Dice:

@@ -9,10 +9,11 @@ import pytest
 from django.utils import timezone
 
 from hitl.links import read
-from hitl.office import UserOffice
+from hitl.office import NEWS, UserOffice
 from myloware.kernel.errors import Conflict, NotFound, UnprocessableInput
+from runs import services
 from runs.models import Approval, Run
-from runs.states import RunStatus
+from runs.states import RunStatus, Verdict
 
 from . import scenes
 
@@ -56,6 +57,39 @@ def test_a_wrong_proposal_is_answered_in_words(change: dict[str, object], words:
     with pytest.raises(UnprocessableInput, match=words):
         UserOffice("alice").propose_run("call-1", **{**WISH, **change})  # type: ignore[arg-type]
     assert not Run.objects.exists()
+
+
+def test_the_news_tell_of_gates_decisions_and_endings_in_order() -> None:
+    run = scenes.at_workflow(user_id="alice")
+    scenes.decide(run, comment="go on")
+    scenes.work(run, {})
+    services.cancel(run.id, actor="alice", reason="not today")
+    news = UserOffice("alice").news()
+    assert [(each["event"], each["gate"], each["by"], each["said"]) for each in news] == [
+        ("gate_opened", "workflow", "", ""),
+        ("approved", "workflow", "bob", "go on"),
+        ("cancelled", "", "", "not today"),
+    ]
+    assert {each["title"] for each in news} == {scenes.BRIEF}
+    assert {each["run_id"] for each in news} == {str(run.id)}
+    assert UserOffice("mallory").news() == []
+
+
+def test_what_was_sent_back_is_news_and_what_failed() -> None:
+    run = scenes.at_ideate()
+    Run.objects.update(user_id="alice")
+    scenes.decide(run, Verdict.REVISE, "brighter")
+    step = services.claim(run.cursor().id)  # type: ignore[union-attr]
+    assert step is not None
+    services.fail(step, "the model is away")
+    *_, back, failed = UserOffice("alice").news()
+    assert (back["event"], back["gate"], back["said"]) == ("sent_back", "ideate", "brighter")
+    assert (failed["event"], failed["said"]) == ("failed", "iggy: the model is away")
+
+
+def test_news_have_an_end() -> None:
+    runs = [scenes.at_workflow(user_id="alice") for _ in range(NEWS + 3)]
+    assert [each["run_id"] for each in UserOffice("alice").news()] == [str(run.id) for run in runs[-NEWS:]]
 
 
 def test_a_link_leads_to_the_gate_that_is_open_and_bears_the_users_name(visitor: Client) -> None:

@@ -103,6 +103,7 @@ class FrontOffice:
         self.can_change = can_change
         self.proposals: dict[str, dict[str, Any]] = {}
         self.classified: list[dict[str, Any]] = []
+        self.happened: list[dict[str, Any]] = []
         self.runs = [
             {
                 "run_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
@@ -124,6 +125,9 @@ class FrontOffice:
             if run["run_id"] == run_id:
                 return {**run, "step": "prepublish"}
         raise NotFound("There is no such run.")
+
+    def news(self) -> list[dict[str, Any]]:
+        return self.happened
 
     def gate_link(self, run_id: str) -> dict[str, Any]:
         run = self.run_status(run_id)
