@@ -12,7 +12,7 @@ from myloware.kernel.errors import Conflict, NotFound, UnprocessableInput
 from runs import services
 from runs.api import parse
 from runs.models import Artifact, Project, Run, RunEvent
-from runs.schemas import RunInput, RunOptions
+from runs.schemas import Requirements, RunInput, RunOptions
 from runs.states import RunStatus, StepStatus, Verdict
 
 from .links import approval_url, fresh_link, open_gate
@@ -77,6 +77,7 @@ class UserOffice:
         return {
             "run_id": str(run.id),
             "plan": [step.name for step in run.payload.graph_spec.steps],
+            "requirements": run.payload.graph_spec.requirements.said,
             "approve_url": self._approve_url(run),
         }
 
@@ -91,6 +92,7 @@ class UserOffice:
                 options=parse(RunOptions, options),
                 user_id=self.user_id,
                 actor="brendan",
+                requirements=parse(Requirements, evidence.get("requirements", {})),
             )
             services.record_artifact(run=run, type="run.proposal", metadata=evidence)
         return run

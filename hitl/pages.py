@@ -109,6 +109,7 @@ def page_of(step: Step) -> dict[str, Any]:
         "shown": shown,
         "numbers": numbers(run),
         "lines": call_sheet(run),
+        "requirements": requirements(run),
         "film": film_of(run, shown.get("film", "")),
         "draft": _draft(shown.get("draft", {})),
         # After the decision: as they were approved.
@@ -132,6 +133,18 @@ def numbers(run: Run) -> dict[str, Any]:
         "film_s": interval_s * (specs.video_count - 1) + clip_s,
         "format": options.aspect_ratio or specs.aspect_ratio,
     }
+
+
+def requirements(run: Run) -> list[tuple[str, str]]:
+    """What the person asked for beyond the project: a label, and their words."""
+    said = run.payload.graph_spec.requirements
+    rows = {
+        "Language": said.language,
+        "Must have": "; ".join(said.must_have),
+        "Must not have": "; ".join(said.avoid),
+        "Length": said.length,
+    }
+    return [(label, words) for label, words in rows.items() if words]
 
 
 def call_sheet(run: Run) -> list[Line]:

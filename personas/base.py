@@ -37,11 +37,12 @@ class Expectations(BaseModel):
 class StageBrief(BaseModel):
     """Everything a persona is told, and nothing else.
 
-    ``specs`` are the project file's (``videoCount``, ``videoDuration``, ...).  ``materials`` holds what earlier stages
-    made: ``ideas`` (Iggy's list), ``clips`` ``[{index, prompt, subject?, header?, url, duration_s}]``, ``film``,
-    ``account`` ``{platform, name}``; for Iggy ``archive``, the headers of the project's earlier films; for the reviewer
-    ``work`` ``{persona, output}``.  ``notes`` is a reviewer's comment when the stage is done again.  The model never
-    sees the ids, so the same brief and seed give the same text.
+    ``specs`` are the project file's (``videoCount``, ``videoDuration``, ...).  ``requirements`` is what the person
+    asked for beyond the project (``language``, ``must_have``, ``avoid``, ``length``), as far as they did.
+    ``materials`` holds what earlier stages made: ``ideas`` (Iggy's list), ``clips`` ``[{index, prompt, subject?,
+    header?, url, duration_s}]``, ``film``, ``account`` ``{platform, name}``; for Iggy ``archive``, the headers of the
+    project's earlier films; for the reviewer ``work`` ``{persona, output}``.  ``notes`` is a reviewer's comment when
+    the stage is done again.  The model never sees the ids, so the same brief and seed give the same text.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +54,7 @@ class StageBrief(BaseModel):
     title: str
     specs: dict[str, Any]
     guardrails: tuple[dict[str, Any], ...] = ()
+    requirements: dict[str, Any] = {}
     expectations: Expectations = Expectations()
     input: dict[str, Any]
     options: dict[str, Any] = {}

@@ -166,7 +166,8 @@ class Office(Protocol):
     ) -> dict[str, Any]:
         """Stores a run that waits at its ``workflow`` gate: ``{"run_id", "plan": [step names], "approve_url"}``.
 
-        ``classified`` is kept as evidence: ``{"confidence": 0-1, "complexity"}``.
+        ``classified`` is kept as evidence: ``{"confidence": 0-1, "complexity", "requirements"}``. The ``requirements``,
+        ``{"language"?, "must_have"?, "avoid"?, "length"?}``, become part of the plan, and of the answer.
 
         The same ``call_id`` again returns the run it made. Raises ``InvalidInput``.
         """

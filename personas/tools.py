@@ -60,6 +60,8 @@ class ChatContext(Context):
 
 _REFERENCE = re.compile(r"(?i)\w+://|\bwww\.|[\w.]+@\w+\.\w|\b[0-9a-f]{8}-[0-9a-f]{4}-")
 
+REQUIREMENTS = ("language", "must_have", "avoid", "length")
+
 # The runtime is injected; the model sees the args schemas below only.
 Runtime = ToolRuntime[Any, Any]
 
@@ -118,6 +120,10 @@ class ProposalArgs(BaseModel):
     modifiers: list[str] = Field([], max_length=20, description="impossible modifiers the person named")
     skip_steps: list[str] = Field([], max_length=8, description="personas to leave out")
     optional_personas: list[str] = Field([], max_length=8, description="optional personas to add")
+    language: str = Field("", max_length=40, description="of words in the film and below it, if the person named one")
+    must_have: list[str] = Field([], max_length=8, description="what the person said has to be in it, in their words")
+    avoid: list[str] = Field([], max_length=8, description="what the person said must not be in it, in their words")
+    length: str = Field("", max_length=80, description="how long the person wants it, in their words")
 
 
 @tool(args_schema=SearchArgs, response_format="content_and_artifact")
@@ -241,7 +247,11 @@ def propose_run(
         input={"prompt": prompt} | {key: given[key] for key in ("object", "modifiers") if key in given},
         options={key: given[key] for key in ("skip_steps", "optional_personas") if key in given}
         | dict(context.options),
-        classified={"confidence": confidence, "complexity": complexity},
+        classified={
+            "confidence": confidence,
+            "complexity": complexity,
+            "requirements": {key: given[key] for key in REQUIREMENTS if key in given},
+        },
     )
     return _json(proposal), _run_ids(proposal)
 

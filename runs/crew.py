@@ -85,6 +85,7 @@ def brief_of(step: Step) -> StageBrief:
         title=spec.title,
         specs=payload.specs.model_dump(mode="json", by_alias=True),
         guardrails=list(spec.guardrails),
+        requirements=payload.graph_spec.requirements.said,
         expectations=expectations.model_dump(mode="json") if expectations else {},
         input=payload.input.model_dump(mode="json"),
         options=payload.options.model_dump(mode="json", by_alias=True),

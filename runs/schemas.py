@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -217,6 +217,7 @@ class RunOptions(Shape):
     model: str | None = Field(None, max_length=64)
 
 
+Wish = Annotated[str, Field(min_length=1, max_length=160)]
 StepKind = Literal["stage", "gate", "wait"]
 
 
@@ -228,12 +229,27 @@ class PlannedStep(Shape):
     policy: Policy | None = Field(None, description="of a gate that has one")
 
 
+class Requirements(Shape):
+    """What a person asked of the film beyond its project, in their words. Guardrails and specs overrule it."""
+
+    language: str = Field("", max_length=40)
+    must_have: tuple[Wish, ...] = Field((), max_length=8)
+    avoid: tuple[Wish, ...] = Field((), max_length=8)
+    length: str = Field("", max_length=80, description="a hint")
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """Without what was left open."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
 class GraphSpec(Shape):
-    """What was approved and is executed exactly so. ``steps`` is the full order; the other two are views of it."""
+    """What was approved and is executed exactly so. ``steps`` is the full order; the first two are views of it."""
 
     pipeline: tuple[str, ...]
     hitl_gates: tuple[str, ...]
     steps: tuple[PlannedStep, ...]
+    requirements: Requirements = Requirements()
 
 
 class RunPayload(Shape):

@@ -27,7 +27,17 @@ from . import dispatch, money, preflight, signals
 from .ideas import Idea, edited, handed_over
 from .models import Approval, Artifact, Project, ProviderJob, Run, RunEvent, Step
 from .policies import NOBODY, deadline_of, policy_of, require_decider
-from .schemas import BUDGET, GraphSpec, PlannedStep, PublishDraft, RunInput, RunOptions, RunPayload, RunResult
+from .schemas import (
+    BUDGET,
+    GraphSpec,
+    PlannedStep,
+    PublishDraft,
+    Requirements,
+    RunInput,
+    RunOptions,
+    RunPayload,
+    RunResult,
+)
 from .states import (
     ACTIVE_RUN,
     ACTIVE_STEP,
@@ -79,13 +89,14 @@ def create_run(
     actor: str,
     approved_by: str = "",
     channel: str = "api",
+    requirements: Requirements = Requirements(),  # noqa: B008  (frozen)
 ) -> Run:
-    """A run with its frozen plan, standing at its first step.
+    """A run with its frozen plan, ``requirements`` included, standing at its first step.
 
     ``approved_by`` records the caller's own start as the decision at a leading ``workflow`` gate.
     Raises ``UnprocessableInput`` when the options ask for a plan the project cannot make.
     """
-    graph = _graph(project, options)
+    graph = _graph(project, options).model_copy(update={"requirements": requirements})
     payload = RunPayload(
         project=project.slug,
         input=input,
@@ -818,10 +829,15 @@ def shown_at(step: Step) -> dict[str, Any]:
         return {**shown, "ideas": ideas}
     return {
         **shown,
-        "plan": run.payload.graph_spec.model_dump(mode="json"),
+        "plan": _plan_shown(run.payload.graph_spec),
         "specs": run.payload.specs.model_dump(mode="json", by_alias=True),
         "options": run.payload.options.model_dump(mode="json"),
     }
+
+
+def _plan_shown(graph: GraphSpec) -> dict[str, Any]:
+    # Of a plan without requirements the digest is what it was before there were any.
+    return graph.model_dump(mode="json", exclude=None if graph.requirements.said else {"requirements"})
 
 
 def digest_of(step: Step) -> str:

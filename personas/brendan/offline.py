@@ -29,6 +29,12 @@ _MODIFIERS = re.compile(r"(?i)\bmodifiers?\s*:\s*(?P<names>[^.\n]+)")
 _SURREAL = re.compile(r"(?i)\b(aismr|asmr|surreal)\b")
 _NO_EDIT = re.compile(r"(?i)\b(simple|no editing|without editing)\b")
 _SOUND = re.compile(r"(?i)(?:\b(?:with|and|plus)\s+)?(?:\ban?\s+)?\b(?:soundtrack|sound design|custom music)\b")
+_LANGUAGE = re.compile(
+    r"(?i)\b(?:spoken |captions? )?in (?P<name>English|German|French|Spanish|Italian|Polish|Dutch|Japanese)\b"
+)
+_MUST = re.compile(r"(?i)\bmust (?:have|show|include):? (?P<what>[^.;\n]+)")
+_AVOID = re.compile(r"(?i)\b(?:avoid|no-gos?):? (?P<what>[^.;\n]+)")
+_LENGTH = re.compile(r"(?i)\b(?P<length>(?:about |around |at most )?\d{1,3} seconds)(?: long)?\b")
 
 _HARM = re.compile(
     r"(?i)\b(gore|bloodbath|porn\w*|nude|naked|behead\w*|torture\w*|massacre|suicide|terror\w*|election)\b"
@@ -148,7 +154,24 @@ def _proposal(turn: ChatTurn) -> dict[str, Any]:
     if project == "aismr" and named:
         args["object"] = named[0].subject.lower()
     # A plan without the edit, or with somebody the project does not know, is refused: then the usual crew is asked for.
+    args |= _requirements(turn.message)
     return args if _refused(turn) else args | _wishes(turn.message)
+
+
+def _requirements(message: str) -> dict[str, Any]:
+    """What the message asks of the film beyond what it shows."""
+    language, length = _LANGUAGE.search(message), _LENGTH.search(message)
+    must, avoid = _MUST.search(message), _AVOID.search(message)
+    return {
+        **({"language": language["name"]} if language else {}),
+        **({"must_have": _listed(must["what"])} if must else {}),
+        **({"avoid": _listed(avoid["what"])} if avoid else {}),
+        **({"length": length["length"]} if length else {}),
+    }
+
+
+def _listed(words: str) -> list[str]:
+    return [part.strip()[:160] for part in re.split(r",|\band\b", words) if part.strip()][:8]
 
 
 def _wishes(message: str) -> dict[str, Any]:
@@ -179,10 +202,17 @@ def _refusal(turn: ChatTurn) -> str:
 def _proposal_text(turn: ChatTurn, proposal: dict[str, Any]) -> str:
     plan = " -> ".join(str(step) for step in proposal.get("plan") or ())
     lines = [f"Here is my plan for '{_brief(turn.message)}':", plan]
+    if proposal.get("requirements"):
+        lines.append(f"You also asked for: {_requirements_text(proposal['requirements'])}.")
     if _refused(turn):
         lines.append(_kept(turn.message))
     lines.append(f"Nothing starts before you approve it: {proposal.get('approve_url', '')}")
     return "\n".join(filter(None, lines)).strip()
+
+
+def _requirements_text(said: Mapping[str, Any]) -> str:
+    words = {key: ", ".join(value) if isinstance(value, list) else value for key, value in said.items()}
+    return "; ".join(f"{key.replace('_', ' ')} {value}" for key, value in words.items())
 
 
 def _kept(message: str) -> str:
@@ -193,6 +223,8 @@ def _kept(message: str) -> str:
 
 
 def _brief(message: str) -> str:
-    """The message without the modifiers, which travel separately, and without orders about the crew."""
-    text = _SOUND.sub("", _NO_EDIT.sub("", _MODIFIERS.sub("", message)))
+    """The message without modifiers and requirements, which travel separately, and without orders about the crew."""
+    text = message
+    for travels_separately in (_MODIFIERS, _NO_EDIT, _SOUND, _LANGUAGE, _AVOID, _LENGTH):
+        text = travels_separately.sub("", text)
     return " ".join(text.split()).strip(" ,;:-")

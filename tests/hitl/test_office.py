@@ -12,7 +12,8 @@ from hitl.links import read
 from hitl.office import NEWS, UserOffice
 from myloware.kernel.errors import Conflict, NotFound, UnprocessableInput
 from runs import services
-from runs.models import Approval, Run
+from runs.crew import brief_of
+from runs.models import Approval, Artifact, Run
 from runs.states import RunStatus, Verdict
 
 from . import scenes
@@ -20,11 +21,12 @@ from . import scenes
 if TYPE_CHECKING:
     from django.test import Client
 
+CLASSIFIED = {"confidence": 0.9, "complexity": "usual"}
 WISH = {
     "project": "test_video_gen",
     "input": {"prompt": scenes.BRIEF},
     "options": {},
-    "classified": {"confidence": 0.9, "complexity": "usual"},
+    "classified": CLASSIFIED,
 }
 
 
@@ -45,9 +47,42 @@ def test_the_same_call_again_is_the_same_run() -> None:
     assert Run.objects.count() == 2
 
 
+def test_requirements_are_part_of_the_plan_that_is_approved_and_of_every_brief() -> None:
+    said = {"language": "German", "must_have": ["a red umbrella"], "avoid": ["people"], "length": "about 15 seconds"}
+    wish = {**WISH, "classified": {**CLASSIFIED, "requirements": said}}
+    proposal = UserOffice("alice").propose_run("call-1", **wish)  # type: ignore[arg-type]
+    assert proposal["requirements"] == said
+    run = Run.objects.get(id=proposal["run_id"])
+    assert run.payload.graph_spec.requirements.said == said
+    assert services.shown_at(scenes.gate(run))["plan"]["requirements"] == said
+    assert Artifact.objects.get(type="run.proposal").metadata["requirements"] == said
+    scenes.decide(run)
+    for name in run.payload.graph_spec.pipeline:
+        assert brief_of(run.steps.get(kind="stage", name=name)).requirements == said
+
+
+def test_a_plan_without_requirements_shows_none() -> None:
+    run = scenes.at_workflow()
+    assert "requirements" not in services.shown_at(scenes.gate(run))["plan"]
+    assert brief_of(run.steps.get(name="iggy")).requirements == {}
+
+
+def test_the_gate_shows_the_requirements_as_text(visitor: Client) -> None:
+    requirements = {"avoid": ["<script>people</script>"], "language": "German"}
+    wish = {**WISH, "classified": {**CLASSIFIED, "requirements": requirements}}
+    proposal = UserOffice("alice").propose_run("call-1", **wish)  # type: ignore[arg-type]
+    html = visitor.get(f"/v1/{proposal['approve_url'].partition('/v1/')[2]}").content.decode()
+    assert "Also asked for" in html
+    assert "<dt>Language</dt><dd>German</dd>" in html
+    assert "<dt>Must not have</dt><dd>&lt;script&gt;people&lt;/script&gt;</dd>" in html
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        ({"classified": {"requirements": {"avoid": ["x" * 161]}}}, "avoid.0: String should have at most 160"),
+        ({"classified": {"requirements": {"must_have": ["x"] * 9}}}, "must_have: Tuple should have at most 8"),
+        ({"classified": {"requirements": {"tools": ["all"]}}}, "tools: Extra inputs"),
         ({"project": "opera"}, "no project 'opera'"),
         ({"input": {}}, "at least one of"),
         ({"options": {"skip_steps": ["nobody"]}}, "no step named nobody"),

@@ -117,6 +117,25 @@ class TestProposals:
         assert proposal["options"] == {}
         assert "no sound designer" in reply.response
 
+    def test_what_is_asked_beyond_the_project_is_part_of_the_classification(self) -> None:
+        office = FrontOffice()
+        wish = "a red balloon in German, at most 15 seconds long; must have: a dog and a bench; avoid: people, cars"
+        reply = say(wish, office)
+        said = {
+            "language": "German",
+            "must_have": ["a dog", "a bench"],
+            "avoid": ["people", "cars"],
+            "length": "at most 15 seconds",
+        }
+        (classified,) = office.classified
+        assert classified["requirements"] == said
+        assert "language German; must have a dog, a bench; avoid people, cars" in reply.response
+
+    def test_nothing_is_required_that_nobody_asked_for(self) -> None:
+        office = FrontOffice()
+        say("A paper boat crosses a puddle while it rains", office)
+        assert office.classified[0]["requirements"] == {}
+
     def test_only_one_film_is_proposed_per_message(self) -> None:
         office = FrontOffice()
         wish = {"confidence": 0.9, "project": "aismr", "prompt": "a candle"}

@@ -149,7 +149,12 @@ class FrontOffice:
             raise InvalidInput("without render there is nothing to publish; skip fewer steps")
         self.proposals.setdefault(call_id, {"project": project, "input": input, "options": options})
         number = list(self.proposals).index(call_id)
-        return {"run_id": f"run-{number}", "plan": ["workflow", "iggy"], "approve_url": f"https://x.test/{number}"}
+        return {
+            "run_id": f"run-{number}",
+            "plan": ["workflow", "iggy"],
+            "requirements": classified.get("requirements", {}),
+            "approve_url": f"https://x.test/{number}",
+        }
 
 
 Script = Sequence[AIMessage | Exception | Callable[[list[BaseMessage]], AIMessage]]
