@@ -32,7 +32,7 @@ Server-sent events (`event:` and one line of JSON in `data:`), in this order:
 message that is followed by a `tool` was only the way to the answer.
 - `tool` `{"id", "name", "status"}`: a tool call has `started`, has `finished`, or was `refused`.
 - at the end, once, `answer` `{"response", "run_ids", "citations"}`: what would have been answered without streaming; \
-or `error` `{"error": {"code", "message", "requestId"}}`: why there is no answer.
+or `error` `{"error": {"code", "message", "requestId", "detail"?}}`: why there is no answer.
 
 Lines that begin with a colon only keep the connection open. Who hangs up loses nothing: the answer is finished, and \
 is part of the conversation."""

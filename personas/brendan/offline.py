@@ -24,16 +24,17 @@ _LINK = re.compile(
     r"|^\s*(?:please\s+)?(?:approve|reject)\b(?!.*\bfilm about\b)"
 )
 _ID = re.compile(r"(?i)[0-9a-f]{8}-[0-9a-f-]{27,}|\b[0-9a-f]{32}\b")
-_NEWS = re.compile(r"(?i)\bwhat(?:'s| has| is)? (?:happened|new)\b|\bany news\b")
+_NEWS = re.compile(r"(?i)^\W*(?:\w+, )?(?:what(?:'s| has| is)? (?:happened|new)\b|any news\b)")
 _MODIFIERS = re.compile(r"(?i)\bmodifiers?\s*:\s*(?P<names>[^.\n]+)")
 _SURREAL = re.compile(r"(?i)\b(aismr|asmr|surreal)\b")
 _NO_EDIT = re.compile(r"(?i)\b(simple|no editing|without editing)\b")
 _SOUND = re.compile(r"(?i)(?:\b(?:with|and|plus)\s+)?(?:\ban?\s+)?\b(?:soundtrack|sound design|custom music)\b")
+# At the end of a clause: a tea house in Japanese style is no wish for a language.
 _LANGUAGE = re.compile(
-    r"(?i)\b(?:spoken |captions? )?in (?P<name>English|German|French|Spanish|Italian|Polish|Dutch|Japanese)\b"
+    r"(?i)\bin (?P<name>English|German|French|Spanish|Italian|Polish|Dutch|Japanese)(?=\s*(?:[,.;:!?]|$))"
 )
 _MUST = re.compile(r"(?i)\bmust (?:have|show|include):? (?P<what>[^.;\n]+)")
-_AVOID = re.compile(r"(?i)\b(?:avoid|no-gos?):? (?P<what>[^.;\n]+)")
+_AVOID = re.compile(r"(?i)(?:^|(?<=[.,;\n]))\s*(?:please )?(?:avoid|no-gos?):? (?P<what>[^.;\n]+)")
 _LENGTH = re.compile(r"(?i)\b(?P<length>(?:about |around |at most )?\d{1,3} seconds)(?: long)?\b")
 
 _HARM = re.compile(

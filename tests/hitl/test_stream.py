@@ -18,6 +18,7 @@ from django.db import connections
 from django.urls import reverse
 
 from access.models import ApiKey, Scope
+from hitl import stream
 from hitl.chat import _thread, forget
 from myloware.asgi import application
 from myloware.kernel.locks import alone
@@ -27,7 +28,7 @@ from runs.models import Run
 from tests.myloware.conftest import Served, served  # noqa: F401
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pytest_django.fixtures import Settings
 
@@ -79,10 +80,10 @@ def asked(web: httpx.Client, message: str, accept: str = STREAM, **fields: Any) 
         yield response
 
 
-def events(response: httpx.Response) -> Iterator[Event]:
+def events(lines: Iterable[str]) -> Iterator[Event]:
     """As https://html.spec.whatwg.org/multipage/server-sent-events.html has them read."""
     name = data = ""
-    for line in response.iter_lines():
+    for line in lines:
         field, _, value = line.partition(": ")
         if field == "event":
             name = value
@@ -97,7 +98,7 @@ def said(web: httpx.Client, message: str, **fields: Any) -> list[Event]:
     with asked(web, message, **fields) as response:
         assert response.status_code == 200
         assert response.headers["Content-Type"] == "text/event-stream"
-        return list(events(response))
+        return list(events(response.iter_lines()))
 
 
 def thread(user_id: str) -> list[tuple[str, str, list[str]]]:
@@ -173,7 +174,7 @@ def test_the_offline_model_speaks_word_by_word_too(web: httpx.Client, settings: 
 def test_others_are_answered_meanwhile(web: httpx.Client, served: Served) -> None:  # noqa: F811
     httpx.put(f"{served.url}/dial", json={"time_scale": 5}).raise_for_status()
     with asked(web, "hello") as response:
-        coming = events(response)
+        coming = events(response.iter_lines())
         next(coming)
         begun = time.monotonic()
         assert web.get("/v1/projects").status_code == 200
@@ -181,6 +182,19 @@ def test_others_are_answered_meanwhile(web: httpx.Client, served: Served) -> Non
         rest = list(coming)
     assert rest[-1].name == "answer"
     assert begun + took < rest[-1].at
+
+
+def test_a_silent_connection_is_kept_open(
+    web: httpx.Client,
+    served: Served,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream, "QUIET_S", 0.01)
+    httpx.put(f"{served.url}/dial", json={"time_scale": 3}).raise_for_status()
+    with asked(web, "hello") as response:
+        lines = list(response.iter_lines())
+    assert ": still here" in lines
+    assert list(events(lines))[-1].name == "answer"
 
 
 def test_an_error_in_the_middle_is_an_event_in_words(web: httpx.Client, served: Served) -> None:  # noqa: F811
@@ -197,7 +211,7 @@ def test_an_error_in_the_middle_is_an_event_in_words(web: httpx.Client, served: 
 
 def test_who_hangs_up_finds_the_answer_in_the_conversation(web: httpx.Client) -> None:
     with asked(web, WISH) as response:
-        next(events(response))
+        next(events(response.iter_lines()))
     wait_for(lambda: thread(USER) and thread(USER)[-1][0] == "ai" and thread(USER)[-1][1])
     assert Run.objects.get().status == "waiting"
     wait_for(lambda: not [each for each in threading.enumerate() if each.name == "agent"])

@@ -131,9 +131,20 @@ class TestProposals:
         assert classified["requirements"] == said
         assert "language German; must have a dog, a bench; avoid people, cars" in reply.response
 
-    def test_nothing_is_required_that_nobody_asked_for(self) -> None:
+    @pytest.mark.parametrize(
+        "wish",
+        [
+            "A paper boat crosses a puddle while it rains",
+            "two cats avoid a puddle",
+            "a tea house in Japanese style",
+            "a wall that tells what happened to the town",
+        ],
+    )
+    def test_nothing_is_required_that_nobody_asked_for(self, wish: str) -> None:
         office = FrontOffice()
-        say("A paper boat crosses a puddle while it rains", office)
+        say(wish, office)
+        (proposal,) = office.proposals.values()
+        assert proposal["input"] == {"prompt": wish}
         assert office.classified[0]["requirements"] == {}
 
     def test_only_one_film_is_proposed_per_message(self) -> None:
