@@ -25,7 +25,10 @@ from myloware.kernel.locks import alone
 from personas import checkpoints
 from runs.crew import conninfo
 from runs.models import Run
+from runs.states import Verdict
 from tests.myloware.conftest import Served, served  # noqa: F401
+
+from . import scenes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -169,6 +172,18 @@ def test_the_offline_model_speaks_word_by_word_too(web: httpx.Client, settings: 
     *tokens, answer = said(web, "hello")
     assert len(tokens) > 5
     assert "".join(event.data["text"] for event in tokens) == answer.data["response"] == thread(USER)[-1][1]
+
+
+def test_news_links_and_requirements_come_through_the_vendors_wire(web: httpx.Client) -> None:
+    (run_id,) = said(web, "a red balloon in German; avoid: people")[-1].data["run_ids"]
+    run = Run.objects.get(id=run_id)
+    assert run.payload.graph_spec.requirements.said == {"language": "German", "avoid": ["people"]}
+    link = said(web, f"approval link for {run_id}")[-1].data["response"]
+    assert f"/v1/hitl/approve/{run_id}/workflow?token=" in link
+    scenes.decide(run, Verdict.REJECT, "too red")
+    told = said(web, "what happened?")[-1].data["response"]
+    assert "'a red balloon': gate opened at workflow" in told
+    assert "rejected at workflow by bob: too red" in told
 
 
 def test_others_are_answered_meanwhile(web: httpx.Client, served: Served) -> None:  # noqa: F811
