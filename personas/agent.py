@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from langchain.agents import create_agent
-from langchain.agents.middleware import ModelFallbackMiddleware
 from langchain.agents.structured_output import ToolStrategy
 from langchain_core.messages import HumanMessage
 from langgraph.errors import GraphRecursionError
@@ -19,8 +19,10 @@ from .caller import CallerThread
 from .middleware import (
     Budgets,
     Completion,
+    Nobody,
     NoCredentials,
     OneAnswerPerCall,
+    Played,
     VendorErrors,
     ai_messages,
     tool_errors,
@@ -69,7 +71,7 @@ def run_stage(
     """
     persona = member(brief.persona)
     allowed = allowed_tools(persona, brief, settings)
-    agent = build(persona, allowed, brief, model=model, fallbacks=fallbacks, checkpointer=checkpointer)
+    agent = build(persona.name, allowed, checkpointer)
     caller = CallerThread()
     context = StageContext(
         caller=caller,
@@ -78,6 +80,9 @@ def run_stage(
         persona=persona.name,
         project=brief.project,
         deadline=time.monotonic() + persona.limits.wall_s,
+        brief=brief,
+        allowed=frozenset(allowed),
+        models=(model, *fallbacks),
     )
     config = thread_config(thread_id, persona.limits, persona=persona.name, project=brief.project, run_id=brief.run_id)
     state = caller.run(lambda: converge(agent, brief_message(brief), config=config, context=context))
@@ -112,29 +117,26 @@ def _bad_allowlist(persona: Persona, brief: StageBrief, unknown: list[str], sett
     )
 
 
+# As many as a process meets: the crew, times the allowlists of its projects.
+@lru_cache(maxsize=64)
 def build(
-    persona: Persona,
-    allowed: Sequence[str],
-    brief: StageBrief,
-    *,
-    model: BaseChatModel,
-    checkpointer: BaseCheckpointSaver[Any] | None,
-    fallbacks: Sequence[BaseChatModel] = (),
+    name: str, allowed: tuple[str, ...], checkpointer: BaseCheckpointSaver[Any] | None
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
-    """The agent's graph."""
+    """The agent's graph, made once: all that belongs to one run comes with the runtime's context."""
+    persona = member(name)
     return create_agent(
-        model,
+        Nobody(),
         [TOOLS[name] for name in allowed],
         system_prompt=persona.prompt,
         response_format=ToolStrategy(persona.output),
         middleware=[
             Budgets(persona.limits),
             VendorErrors(),
-            *([ModelFallbackMiddleware(*fallbacks)] if fallbacks else ()),
+            Played(),
             OneAnswerPerCall(),
             NoCredentials(),
             tool_errors(),
-            Completion(persona, allowed, brief),
+            Completion(persona),
         ],
         context_schema=StageContext,
         checkpointer=checkpointer,
@@ -152,6 +154,9 @@ def thread_config(thread_id: str, limits: Limits, **metadata: str) -> RunnableCo
     return {
         "configurable": {"thread_id": thread_id},
         "recursion_limit": 2 * limits.model_calls + 6,
+        # The tools of one message in their order: the caller's thread serves one at a time in any case, and each
+        # thread costs as much as a checkpoint.
+        "max_concurrency": 1,
         # Of the trace, where there is one.
         "tags": [f"{name}:{value}" for name, value in metadata.items()],
         "metadata": metadata,

@@ -6,6 +6,7 @@ The saver has a small connection pool of its own, made per process on first use:
 from __future__ import annotations
 
 import os
+import select
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -82,13 +83,25 @@ def _pool(conninfo: str, pid: int) -> ConnectionPool[Connection[DictRow]]:
         max_size=POOL_SIZE,
         max_idle=IDLE_S,
         timeout=CONNECT_TIMEOUT_S,
-        # The server may have been started anew since a connection was last used.
-        check=ConnectionPool.check_connection,
+        check=_check,
         configure=_relax,
         kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
         name=f"checkpoints-{pid}",
         open=True,
     )
+
+
+def _check(connection: Connection[Any]) -> None:
+    """Raises when the server has hung up since the connection was last used.
+
+    Who has hung up has said so: only then is it asked, for an answer takes as long as a write.
+    """
+    from psycopg_pool import ConnectionPool
+
+    news = select.poll()
+    news.register(connection.fileno(), select.POLLIN)
+    if news.poll(0):
+        ConnectionPool.check_connection(connection)
 
 
 def _relax(connection: Connection[Any]) -> None:

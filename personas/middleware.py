@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from langchain.agents.middleware import AgentMiddleware, ToolErrorMiddleware, hook_config
 from langchain_core import exceptions as vendors
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
 from pydantic import ValidationError
 
@@ -32,11 +33,13 @@ if TYPE_CHECKING:
     from langchain.agents import AgentState
     from langchain.agents.middleware import ModelRequest, ModelResponse
     from langchain.agents.middleware.types import ToolCallRequest
+    from langchain_core.callbacks import CallbackManagerForLLMRun
+    from langchain_core.outputs import ChatResult
     from langgraph.runtime import Runtime
     from langgraph.types import Command
     from pydantic import BaseModel
 
-    from .base import Limits, Persona, StageBrief
+    from .base import Limits, Persona
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +122,38 @@ def translated(error: vendors.ModelError) -> Misconfigured | ProviderError:
     return ProviderUnavailable(f"The chat model did not answer ({kind}).", kind=kind)
 
 
+class Nobody(BaseChatModel):
+    """The model of a graph that serves all runs: whoever forgets to say who plays is told."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "nobody"
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        raise RuntimeError("no chat model was chosen for this run")
+
+
+class Played(Hooks):
+    """The run's models are asked in their order until one answers."""
+
+    def wrap_model_call(
+        self, request: ModelRequest[StageContext], handler: Callable[[ModelRequest[StageContext]], ModelResponse[Any]]
+    ) -> ModelResponse[Any]:
+        *others, last = request.runtime.context.models
+        for model in others:
+            try:
+                return handler(request.override(model=model))
+            except (vendors.ModelError, ValidationError) as error:
+                log.warning("the next chat model is asked", extra={"kind": type(error).__name__})
+        return handler(request.override(model=last))
+
+
 class OneAnswerPerCall(Hooks):
     """A tool call id that was answered before gets the same answer, and its tool is not run again.
 
@@ -164,9 +199,9 @@ class NoCredentials(Hooks):
 class Completion(Hooks):
     """A stage ends with its required tools called and a usable output. What is missing is said once, then it fails."""
 
-    def __init__(self, persona: Persona, allowed: Collection[str], brief: StageBrief) -> None:
+    def __init__(self, persona: Persona) -> None:
         super().__init__()
-        self.persona, self.allowed, self.brief = persona, frozenset(allowed), brief
+        self.persona = persona
 
     @hook_config(can_jump_to=["model"])
     def after_agent(self, state: AgentState[Any], runtime: Runtime[StageContext]) -> dict[str, Any] | None:
@@ -175,13 +210,13 @@ class Completion(Hooks):
         if not complaint:
             return None
         if any(REMINDER in message.additional_kwargs for message in state["messages"]):
-            self._fail(state["messages"], complaint)
+            self._fail(state["messages"], complaint, runtime.context)
         log.warning("persona reminded", extra={"persona": self.persona.name, "reason": complaint})
         reminder = HumanMessage(f"You are not done: {complaint}", additional_kwargs={REMINDER: True})
         return {"jump_to": "model", "messages": [reminder], "structured_response": None}
 
     def _complaint(self, called: Collection[str], output: BaseModel | None, context: StageContext) -> str:
-        skipped = missing(self.persona.name, allowed=self.allowed, called=called)
+        skipped = missing(self.persona.name, allowed=context.allowed, called=called)
         if skipped:
             return " ".join(f"call {tool}, because {why}." for tool, why in skipped.items())
         if output is None:
@@ -189,21 +224,21 @@ class Completion(Hooks):
         text = output.model_dump_json()
         if redact(text) != text:
             return CREDENTIAL
-        return self.persona.check(output, self.brief) or self._repeats(output, context)
+        return self.persona.check(output, context.brief) or self._repeats(output, context)
 
     def _repeats(self, output: BaseModel, context: StageContext) -> str:
-        asked = self.persona.original(output, self.brief)
+        asked = self.persona.original(output, context.brief)
         if not asked.texts:
             return ""
         pairs = context.caller.call(context.knowledge.alike, asked.texts, asked.known, limit=asked.limit)
         named = [f"'{one}' and '{other}' ({near:.2f})" for one, other, near in pairs[:6]]
         return f"these are too near to each other or to an earlier film: {', '.join(named)}." if named else ""
 
-    def _fail(self, messages: Collection[BaseMessage], complaint: str) -> None:
-        brief = self.brief
+    def _fail(self, messages: Collection[BaseMessage], complaint: str, context: StageContext) -> None:
+        brief = context.brief
         require(
             self.persona.name,
-            allowed=self.allowed,
+            allowed=context.allowed,
             called=succeeded(messages),
             refused=refused(messages),
             project=brief.project,

@@ -1,6 +1,6 @@
 """What the crew needs from the outside, as protocols; the engine implements them, tests replace them.
 
-An agent runs the tool calls of one message side by side: implementations are called from several threads.
+An agent runs the tool calls of one message one after the other; each is served by the thread that started the stage.
 
 What a tool's port raises decides who deals with it.  ``InvalidInput`` and ``RateLimited`` go back to the model as a
 tool error it can act on; every other error passes through the agent and fails the step.

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from langchain.tools import ToolRuntime
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AnyMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool, tool
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from myloware.kernel.cues import Cue
 from myloware.kernel.errors import Conflict, InvalidInput, NotFound
 
+from .base import StageBrief
 from .brendan.persona import CLARIFY_FROM, PROPOSE_FROM
 from .caller import CallerThread
 from .ports import ClipRequest, CutClip, Knowledge, Office, Overlay, Production, PublishRequest, RenderRequest
@@ -45,9 +47,12 @@ class Context:
 
 @dataclass(frozen=True, kw_only=True)
 class StageContext(Context):
-    """A stage's context."""
+    """A stage's context: whatever belongs to one run, for the graph serves all of them."""
 
     production: Production
+    brief: StageBrief
+    allowed: frozenset[str]
+    models: tuple[BaseChatModel, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import pytest
+from langchain_core import exceptions as vendors
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
@@ -18,6 +19,7 @@ from myloware.kernel.errors import (
     OutcomeUnknown,
     RateLimited,
 )
+from personas.agent import build
 from personas.base import StageBrief
 from personas.config import CrewSettings
 from personas.ports import Hit
@@ -326,3 +328,22 @@ class TestResume:
         work(brief("iggy"), model, checkpointer=saver)
         work(brief("iggy"), model, checkpointer=saver, thread_id="step-iggy.1")
         assert model.calls == 4
+
+
+def test_the_graph_is_made_once_and_keeps_nothing_of_a_run() -> None:
+    lines = [call("render_video_timeline_tool", id="a"), call("AlexOutput", ALEX, id="b")]
+    first, second = ScriptedModel(*lines), ScriptedModel(*lines)
+    build.cache_clear()
+    work(alex(input={"prompt": "a moon of brass"}), first)
+    work(alex(input={"prompt": "a sea of ink"}), second, production=(desk := Studio()))
+    assert build.cache_info().misses == 1
+    assert "moon of brass" in str(first.seen)
+    assert "moon of brass" not in str(second.seen)
+    assert (len(first.seen), len(second.seen), len(desk.renders)) == (2, 2, 1)
+
+
+def test_who_does_not_answer_is_followed_by_the_next_in_the_list() -> None:
+    away = ScriptedModel(vendors.ModelConnectionError("away"))
+    there = ScriptedModel(call("render_video_timeline_tool", id="a"), call("AlexOutput", ALEX, id="b"))
+    work(alex(), away, fallbacks=[away, there])
+    assert (len(away.seen), len(there.seen)) == (4, 2)
