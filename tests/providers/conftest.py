@@ -21,6 +21,8 @@ from providers.shotstack.fake import ShotstackSimulator
 from providers.simulator import NextDoorTransport, World
 from providers.uploadpost.fake import UploadPostSimulator
 
+from .live import live  # noqa: F401
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
