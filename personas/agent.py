@@ -14,7 +14,7 @@ from langgraph.errors import GraphRecursionError
 
 from myloware.kernel.errors import ContractBroken, Misconfigured
 
-from .base import INTRODUCTION, StageResult
+from .base import INTRODUCTION, ModelCall, StageResult
 from .caller import CallerThread
 from .middleware import (
     Budgets,
@@ -149,6 +149,19 @@ def brief_message(brief: StageBrief) -> HumanMessage:
     return HumanMessage(f"{INTRODUCTION}\n{brief.model_dump_json(exclude={'run_id', 'step_id'})}")
 
 
+def prompt_of(brief: StageBrief, settings: CrewSettings) -> dict[str, Any]:
+    """What the model of a stage is told: ``{persona, model, system, brief, tools, output}``."""
+    persona = member(brief.persona)
+    return {
+        "persona": persona.name,
+        "model": settings.model_of(persona.name),
+        "system": persona.prompt,
+        "brief": brief_message(brief).text,
+        "tools": allowed_tools(persona, brief, settings),
+        "output": persona.output.__name__,
+    }
+
+
 def thread_config(thread_id: str, limits: Limits, **metadata: str) -> RunnableConfig:
     # A turn of the loop is two graph steps, model and tools; the slack is for the completion check.
     return {
@@ -216,34 +229,48 @@ def _heard(
 
 def result_of(state: dict[str, Any], *, persona: Persona, fallback_model: str) -> StageResult:
     messages: list[AnyMessage] = state["messages"]
-    input_tokens, output_tokens = tokens(messages)
+    calls = model_calls(messages)
     return StageResult(
         output=state["structured_response"].model_dump(mode="json"),
         citations=tuple(citations(messages)),
         tool_calls=tuple(tool_calls(messages)),
-        model=model_name(messages) or fallback_model,
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
+        model=next((call.model for call in reversed(calls) if call.model), fallback_model),
+        input_tokens=sum(call.input_tokens for call in calls),
+        output_tokens=sum(call.output_tokens for call in calls),
     )
 
 
-def tokens_of(thread_id: str, checkpointer: BaseCheckpointSaver[Any]) -> tuple[int, int]:
-    """Input and output tokens of every model call that a thread has made so far, by its checkpoint."""
+def messages_of(thread_id: str, checkpointer: BaseCheckpointSaver[Any]) -> list[AnyMessage]:
+    """A thread's conversation so far, by its checkpoint; empty for a thread that has not begun."""
     saved = checkpointer.get_tuple({"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}})
-    return tokens(saved.checkpoint["channel_values"].get("messages", [])) if saved else (0, 0)
+    return list(saved.checkpoint["channel_values"].get("messages", [])) if saved else []
 
 
-def tokens(messages: Sequence[AnyMessage]) -> tuple[int, int]:
-    usages = [message.usage_metadata for message in ai_messages(messages) if message.usage_metadata]
-    return sum(usage["input_tokens"] for usage in usages), sum(usage["output_tokens"] for usage in usages)
+def model_calls(messages: Sequence[AnyMessage]) -> list[ModelCall]:
+    """Every answer of a model, in order."""
+    return [
+        ModelCall(
+            model=str(message.response_metadata.get("model_name", "")),
+            input_tokens=message.usage_metadata["input_tokens"] if message.usage_metadata else 0,
+            output_tokens=message.usage_metadata["output_tokens"] if message.usage_metadata else 0,
+        )
+        for message in ai_messages(messages)
+    ]
+
+
+def searches(messages: Sequence[AnyMessage]) -> list[dict[str, Any]]:
+    """What was looked up and what came of it: ``[{call_id, asked, passages: [as citations]}]``, best passage first."""
+    asked = {call["id"]: call["args"] for message in ai_messages(messages) for call in message.tool_calls}
+    return [
+        {"call_id": message.tool_call_id, "asked": asked.get(message.tool_call_id, {}), "passages": message.artifact}
+        for message in tool_messages(messages)
+        if message.name == "memory_search" and message.artifact is not None
+    ]
 
 
 def citations(messages: Sequence[AnyMessage]) -> list[dict[str, Any]]:
     """The passages the agent was shown, each once."""
-    found = [
-        hit for message in tool_messages(messages) if message.name == "memory_search" for hit in message.artifact or ()
-    ]
-    return list({hit["chunk_id"]: hit for hit in found}.values())
+    return list({hit["chunk_id"]: hit for search in searches(messages) for hit in search["passages"]}.values())
 
 
 def tool_calls(messages: Sequence[AnyMessage]) -> list[dict[str, Any]]:
@@ -253,8 +280,3 @@ def tool_calls(messages: Sequence[AnyMessage]) -> list[dict[str, Any]]:
         for message in tool_messages(messages)
         if message.name in TOOLS
     ]
-
-
-def model_name(messages: Sequence[AnyMessage]) -> str:
-    names = [message.response_metadata.get("model_name", "") for message in ai_messages(messages)]
-    return next((str(name) for name in reversed(names) if name), "")

@@ -94,6 +94,16 @@ class StageResult(BaseModel):
     output_tokens: int = 0
 
 
+class ModelCall(BaseModel):
+    """One answer of a chat model, ``model`` being the name that its service gives."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """Budgets of one stage. The counts survive a resume; the time starts anew with each attempt.

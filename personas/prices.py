@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -20,6 +21,8 @@ class TokenPrice:
     output: int
 
 
+# Services answer under the name of a version: gpt-5.5-2026-04-23, claude-haiku-4-5-20251001.
+_VERSION = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
 FREE = TokenPrice(0, 0)
 # Standard rates without discounts for caching or batches, in the order of the vendors' pages: developers.openai.com
 # (API pricing) and claude.com (pricing), as third parties quote them, read in November 2026.
@@ -51,9 +54,18 @@ def stage_microusd(model: str) -> int:
     return tokens_microusd(model, STAGE_INPUT_TOKENS, STAGE_OUTPUT_TOKENS)
 
 
+def is_priced(model: str) -> bool:
+    """Whether the price of a model is known."""
+    return _plain(model) in PRICES
+
+
+def _plain(model: str) -> str:
+    return _VERSION.sub("", model.rpartition(":")[2])
+
+
 @cache
 def _price(model: str) -> TokenPrice:
-    found = PRICES.get(model.rpartition(":")[2])
+    found = PRICES.get(_plain(model))
     if found is None:
         log.warning("no price is known for this model: its tokens count as free", extra={"model": model})
     return found or FREE

@@ -13,7 +13,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.views.decorators.http import require_POST
@@ -547,6 +547,10 @@ class ProviderJobAdmin(OfRun[ProviderJob]):
         return pretty(job.report)
 
 
+def _tokens(call: dict[str, Any]) -> str:
+    return f"{call['input_tokens']:,} tokens in, {call['output_tokens']:,} out"
+
+
 @admin.register(Spend)
 class SpendAdmin(OfRun[Spend]):
     """What every order and every stage cost, or may cost."""
@@ -555,12 +559,17 @@ class SpendAdmin(OfRun[Spend]):
     list_filter = ("day", "run__project", "status", "provider")
     search_fields = ("=run__id", "=key", "what")
     date_hierarchy = "day"
-    exclude = ("reserved_microusd", "settled_microusd")
-    readonly_fields = ("held", "cost")
+    exclude = ("reserved_microusd", "settled_microusd", "calls")
+    readonly_fields = ("held", "cost", "model_calls")
 
     @admin.display(description="held", ordering="reserved_microusd")
     def held(self, spend: Spend) -> str:
         return dollars(spend.reserved_microusd)
+
+    @admin.display(description="model calls")
+    def model_calls(self, spend: Spend) -> SafeString:
+        lines = [(dollars(call["microusd"]), call["model"], _tokens(call)) for call in spend.calls]
+        return format_html_join("", "<div>{} {}, {}</div>", lines)
 
     @admin.display(description="cost", ordering="settled_microusd")
     def cost(self, spend: Spend) -> str:

@@ -33,11 +33,12 @@ def perform(step: Step) -> dict[str, Any]:
     Raises ``BudgetExceeded`` when its model, or what it orders, would break a cap; it can go on after that.
     """
     # LangChain takes a second and 70 MB to load: only a process that runs a stage pays for it.
-    from personas.agent import run_stage, tokens_of
+    from personas.agent import messages_of, model_calls, prompt_of, run_stage, searches
 
     brief = brief_of(step)
     thread_id, checkpointer = _thread_of(step), checkpoints.saver(conninfo())
     money.reserve_stage(step)
+    _keep_prompt(step, prompt_of(brief, settings.CREW))
     try:
         result = run_stage(
             brief,
@@ -50,9 +51,10 @@ def perform(step: Step) -> dict[str, Any]:
             settings=settings.CREW,
         )
     finally:
-        # A stage that fails has used its model, too.
-        input_tokens, output_tokens = tokens_of(thread_id, checkpointer)
-        money.settle_stage(step, input_tokens=input_tokens, output_tokens=output_tokens)
+        # A stage that fails has used its model, and looked things up, too.
+        said = messages_of(thread_id, checkpointer)
+        money.settle_stage(step, model_calls(said))
+        _keep_searches(step, searches(said))
     _keep_evidence(step, result)
     return result.output
 
@@ -130,6 +132,22 @@ def _work_before(step: Step) -> dict[str, Any]:
     """What the reviewer reads."""
     work = step.run.steps.filter(kind="stage", position__lt=step.position).last()
     return {"persona": work.name, "output": work.output} if work else {}
+
+
+def _keep_prompt(step: Step, told: dict[str, Any]) -> None:
+    """Once per thread: a stage that is taken over goes on with what its model was told."""
+    paper = told | {"retries": step.retries}
+    if not step.artifacts.filter(type="prompt", metadata__retries=step.retries).exists():
+        services.record_artifact(run=step.run, step=step, type="prompt", metadata=paper)
+
+
+def _keep_searches(step: Step, made: list[dict[str, Any]]) -> None:
+    kept = set(step.artifacts.filter(type="retrieval.trace").values_list("metadata__call_id", flat=True))
+    for search in made:
+        if search["call_id"] not in kept:
+            services.record_artifact(
+                run=step.run, step=step, type="retrieval.trace", metadata=search | {"persona": step.name}
+            )
 
 
 def _keep_evidence(step: Step, result: StageResult) -> None:

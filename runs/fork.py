@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 HANDED_ON = (
     "idea",
     "script",
+    "prompt",
+    "retrieval.trace",
     "citations",
     "kieai.clip",
     "poster",

@@ -16,16 +16,18 @@ from django.db.models import F, QuerySet, Sum
 from django.utils import timezone
 
 from myloware.kernel.errors import BudgetExceeded
-from personas.prices import stage_microusd, tokens_microusd
+from personas.prices import is_priced, stage_microusd, tokens_microusd
 from providers import registry
 
 from .models import Project, ProviderJob, Run, Spend, Step
-from .schemas import BUDGET, Cap, MoneyAsked
+from .schemas import BUDGET, Cap, MoneyAsked, PaidCall
 from .states import SpendStatus, StepStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
+
+    from personas.base import ModelCall
 
 # Key of the advisory lock: "money" in ASCII.
 _LOCK = 0x6D6F6E6579
@@ -33,7 +35,10 @@ _LOCK = 0x6D6F6E6579
 
 @dataclass(frozen=True)
 class Cost:
-    """What something costs, in micro-dollars. ``key`` names it: what is asked for twice is held once."""
+    """What something costs, in micro-dollars. ``key`` names it: what is asked for twice is held once.
+
+    ``calls`` are what a stage's cost is made of, so far.
+    """
 
     key: str
     step: Step
@@ -41,6 +46,7 @@ class Cost:
     provider: str
     microusd: int
     job: ProviderJob | None = None
+    calls: tuple[PaidCall, ...] = ()
 
 
 # --- What things cost
@@ -56,10 +62,17 @@ def cost_of(job: ProviderJob, microusd: int | None = None) -> Cost:
     return Cost(job.key, job.step, job.what, job.provider, estimate(job) if microusd is None else microusd, job)
 
 
-def _cost_of_stage(step: Step, microusd: int) -> Cost:
+def _cost_of_stage(step: Step, microusd: int, calls: tuple[PaidCall, ...] = ()) -> Cost:
     # One for the thread: a stage that is taken over goes on where it was, and its limits count from the start.
     what = f"{step.name}, {settings.CREW.model_of(step.name)}"
-    return Cost(f"stage-{step.id}-{step.retries}", step, what[:128], "llm", microusd)
+    return Cost(f"stage-{step.id}-{step.retries}", step, what[:128], "llm", microusd, calls=calls)
+
+
+def _paid(call: ModelCall, expected: str) -> PaidCall:
+    """A call at the price of the model that answered; of the one that was asked, should the answer's be unknown."""
+    model = call.model if is_priced(call.model) else expected
+    cost = tokens_microusd(model, call.input_tokens, call.output_tokens)
+    return PaidCall(**(call.model_dump() | {"model": call.model or expected}), microusd=cost)
 
 
 # --- Holding and settling
@@ -92,7 +105,8 @@ def reserve(cost: Cost, *, beside: Sequence[Cost] = ()) -> None:
 def settle(cost: Cost) -> None:
     """Puts the real cost into the place of what was held."""
     now = timezone.now()
-    real = {"status": SpendStatus.SETTLED, "settled_microusd": cost.microusd, "settled_at": now}
+    real: dict[str, Any] = {"status": SpendStatus.SETTLED, "settled_microusd": cost.microusd, "settled_at": now}
+    real["calls"] = [call.model_dump(mode="json") for call in cost.calls]
     unheld = {"day": now.date(), "reserved_microusd": 0}
     Spend.objects.update_or_create(key=cost.key, defaults=real, create_defaults=real | unheld | _identity(cost))
 
@@ -118,10 +132,11 @@ def reserve_stage(step: Step) -> None:
         reserve(cost)
 
 
-def settle_stage(step: Step, *, input_tokens: int, output_tokens: int) -> None:
-    """Settles a stage at the tokens that its thread has used so far."""
-    cost = _cost_of_stage(step, tokens_microusd(settings.CREW.model_of(step.name), input_tokens, output_tokens))
-    if input_tokens or output_tokens:
+def settle_stage(step: Step, calls: Sequence[ModelCall]) -> None:
+    """Settles a stage at the calls that its thread has made so far; all of them, each time."""
+    paid = tuple(_paid(call, settings.CREW.model_of(step.name)) for call in calls)
+    cost = _cost_of_stage(step, sum(call.microusd for call in paid), paid)
+    if any(call.input_tokens or call.output_tokens for call in calls):
         settle(cost)
     else:
         release(cost.key)

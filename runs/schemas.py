@@ -288,6 +288,15 @@ class Cap(Shape):
     over_microusd: int
 
 
+class PaidCall(Shape):
+    """One call of a chat model, as its stage paid for it."""
+
+    model: str
+    input_tokens: int
+    output_tokens: int
+    microusd: int
+
+
 class MoneyAsked(Shape):
     """Evidence of ``BudgetExceeded``, and what a person decides upon; amounts in micro-dollars.
 

@@ -25,6 +25,10 @@ class Spend(models.Model):
     status = models.CharField(max_length=16, choices=[(status.value, status.value) for status in SpendStatus])
     reserved_microusd = models.BigIntegerField()
     settled_microusd = models.BigIntegerField(null=True, blank=True, help_text="empty while it is only held")
+    # Their sum is what was settled: a row counts once, and its calls are not rows.
+    calls = models.JSONField(
+        default=list, blank=True, help_text="a stage's model calls, in order: model, tokens, micro-dollars"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     settled_at = models.DateTimeField(null=True, blank=True)
 

@@ -10,11 +10,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.db import connection
+from django.urls import reverse
 from django.utils import timezone
 from langchain_core.messages import AIMessage
 
 from hitl.links import approval_url
 from myloware.kernel.errors import BudgetExceeded, UnprocessableInput
+from personas.base import ModelCall
 from personas.prices import tokens_microusd
 from personas.studio.model import StudioChatModel
 from providers.base import Report, State
@@ -392,6 +394,8 @@ def asked_of_the_model(monkeypatch: pytest.MonkeyPatch, tokens: tuple[int, int] 
         assert isinstance(message, AIMessage)
         used = {"input_tokens": tokens[0], "output_tokens": tokens[1], "total_tokens": sum(tokens)}
         message.usage_metadata = used if any(tokens) else None  # type: ignore[assignment]
+        if any(tokens):
+            message.response_metadata = {"model_name": "gpt-5.5-2026-04-23"}
         answers.append(message)
         return result
 
@@ -469,6 +473,30 @@ def test_a_stage_is_settled_at_the_tokens_it_used(agent_run: Run, priced: list[A
     approve(agent_run)
     assert work(agent_run, "iggy") == "done"
     assert spends(agent_run) == [("iggy, openai:gpt-5.5", "settled", len(priced) * (50_000 + 30_000))]
+
+
+def test_each_model_call_is_told_with_its_price_and_booked_once(
+    agent_run: Run, priced: list[AIMessage], admin_client: Client
+) -> None:
+    approve(agent_run)
+    assert work(agent_run, "iggy") == "done"
+    spend = agent_run.spends.get(provider="llm")
+    one = {"model": "gpt-5.5-2026-04-23", "input_tokens": 10_000, "output_tokens": 1_000, "microusd": 80_000}
+    assert spend.calls == [one] * len(priced)
+    assert money.spent(agent_run) == spend.microusd == 80_000 * len(priced)
+    # A worker that took over settles the same thread again.
+    money.settle_stage(spend.step, [ModelCall(**one)] * len(priced))
+    assert money.spent(agent_run) == 80_000 * len(priced)
+    page = admin_client.get(reverse("admin:runs_spend_change", args=[spend.id])).content.decode()
+    assert page.count("$0.08 gpt-5.5-2026-04-23, 10,000 tokens in, 1,000 out") == len(priced)
+
+
+def test_who_answered_is_paid_and_an_unknown_name_costs_what_was_asked_for(run: Run, settings: Settings) -> None:
+    settings.CREW = settings.CREW.model_copy(update={"llm_model": "openai:gpt-5.5"})
+    approve(run)
+    calls = [ModelCall(model=name, input_tokens=1000) for name in ("gpt-5-mini-2025-08-07", "a-proxy's own", "")]
+    money.settle_stage(iggy := stage(run, "iggy"), calls)
+    assert [call["microusd"] for call in iggy.spends.get().calls] == [250, 5000, 5000]
 
 
 def test_a_stage_that_fails_has_used_its_model_too(
