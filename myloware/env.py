@@ -69,7 +69,6 @@ class CoreSettings(Settings):
     log_format: Literal["console", "json"] = Field("console", description="log lines for people or for machines")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level that is logged")
     sentry_dsn: SecretStr = Field(SecretStr(""), description="Sentry project; empty: off")
-    langsmith_api_key: SecretStr = Field(SecretStr(""), description="LangSmith key; empty: no traces leave")
 
     @field_validator("db_url")
     @classmethod

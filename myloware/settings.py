@@ -290,5 +290,5 @@ if CORE.sentry_dsn.get_secret_value():
         include_local_variables=False,
         before_send=lambda event, _: cleaned(event, SECRETS),
     )
-# LangChain reads these; without our own key nothing may leave, whatever the shell has exported.
-os.environ["LANGSMITH_TRACING"] = "true" if CORE.langsmith_api_key.get_secret_value() else "false"
+# LangChain reads it: what leaves is decided in personas/traces.py, whatever the shell has exported.
+os.environ["LANGSMITH_TRACING"] = "false"

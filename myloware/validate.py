@@ -93,7 +93,7 @@ def _left_out() -> Iterator[tuple[str, str]]:
         ("HITL_EMAILS", settings.HITL.emails, "nobody gets mail"),
         ("EMAIL_HOST", settings.HITL.email_host, f"mail is written to {settings.EMAIL_FILE_PATH}, and not sent"),
         ("SENTRY_DSN", settings.CORE.sentry_dsn.get_secret_value(), "errors are in the logs alone"),
-        ("LANGSMITH_API_KEY", settings.CORE.langsmith_api_key.get_secret_value(), "no traces leave"),
+        ("LANGSMITH_API_KEY", settings.CREW.langsmith_api_key.get_secret_value(), "no traces leave"),
     ):
         if not value:
             yield variable, otherwise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from myloware.kernel.settings import Settings
 
@@ -24,6 +24,12 @@ class CrewSettings(Settings):
     )
     llm_temperature: float = Field(0.7, ge=0, le=2, description="sampling temperature of live models")
     llm_timeout_s: float = Field(120, gt=0, le=600, description="time limit of one model call, in seconds")
+    langsmith_api_key: SecretStr = Field(SecretStr(""), description="LangSmith key; empty: no traces leave")
+    langsmith_endpoint: str = Field("https://api.smith.langchain.com", description="where LangSmith is")
+    langsmith_project: str = Field("myloware", description="LangSmith project that traces go into")
+    langsmith_sample_rate: float = Field(
+        0.1, ge=0, le=1, description="share of runs that are traced, 0-1; stages that fail are traced in any case"
+    )
     persona_allowlist_mode: Literal["fail_fast", "memory_fallback"] = Field(
         "fail_fast", description="a missing tool allowlist stops the stage, or leaves it memory_search only"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,10 @@ from .ports import Desk, Library, clip_artifacts, film_url, outputs
 from .states import REVIEWER, RunStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
+
+    from personas.traces import Outcome
 
 # Long enough to look at what an agent did.
 KEPT = timedelta(days=7)
@@ -40,16 +44,18 @@ def perform(step: Step) -> dict[str, Any]:
     money.reserve_stage(step)
     _keep_prompt(step, prompt_of(brief, settings.CREW))
     try:
-        result = run_stage(
-            brief,
-            thread_id=thread_id,
-            knowledge=Library(),
-            production=Desk(step),
-            checkpointer=checkpointer,
-            model=chat_model(settings.CREW, seed=brief.seed, persona=step.name),
-            fallbacks=fallback_models(settings.CREW, seed=brief.seed),
-            settings=settings.CREW,
-        )
+        with _traced(step, brief) as outcome:
+            result = run_stage(
+                brief,
+                thread_id=thread_id,
+                knowledge=Library(),
+                production=Desk(step),
+                checkpointer=checkpointer,
+                model=chat_model(settings.CREW, seed=brief.seed, persona=step.name),
+                fallbacks=fallback_models(settings.CREW, seed=brief.seed),
+                settings=settings.CREW,
+            )
+            outcome.output = result.output
     finally:
         # A stage that fails has used its model, and looked things up, too.
         said = messages_of(thread_id, checkpointer)
@@ -57,6 +63,22 @@ def perform(step: Step) -> dict[str, Any]:
         _keep_searches(step, searches(said))
     _keep_evidence(step, result)
     return result.output
+
+
+@contextmanager
+def _traced(step: Step, brief: StageBrief) -> Iterator[Outcome]:
+    """Traces the stage in LangSmith, and keeps a paper about the first of a run that was."""
+    from personas.traces import traced
+
+    known = step.run.artifacts.filter(type="trace").exists()
+    outcome = None
+    try:
+        with traced(brief, settings.CREW, began=step.run.created_at, known=known, secrets=settings.SECRETS) as outcome:
+            yield outcome
+    finally:
+        if outcome and outcome.sent and not known:
+            paper = {"service": "langsmith", "project": settings.CREW.langsmith_project, "trace_id": str(step.run_id)}
+            services.record_artifact(run=step.run, step=step, type="trace", metadata=paper)
 
 
 def _thread_of(step: Step) -> str:
