@@ -24,6 +24,9 @@ class CrewSettings(Settings):
     )
     llm_temperature: float = Field(0.7, ge=0, le=2, description="sampling temperature of live models")
     llm_timeout_s: float = Field(120, gt=0, le=600, description="time limit of one model call, in seconds")
+    judge_model: str = Field(
+        "", description="chat model that marks the crew's work in `evals run`, as LLM_MODEL; empty: checks alone"
+    )
     langsmith_api_key: SecretStr = Field(SecretStr(""), description="LangSmith key; empty: no traces leave")
     langsmith_endpoint: str = Field("https://api.smith.langchain.com", description="where LangSmith is")
     langsmith_project: str = Field("myloware", description="LangSmith project that traces go into")

@@ -15,16 +15,16 @@ TRANSPORT_RETRIES = 2
 
 def chat_model(settings: CrewSettings, *, seed: int, persona: str = "") -> BaseChatModel:
     """The model that plays ``persona``. ``seed`` decides the offline model's choices."""
-    return _model(settings.model_of(persona), settings, seed=seed)
+    return model_named(settings.model_of(persona), settings, seed=seed)
 
 
 def fallback_models(settings: CrewSettings, *, seed: int) -> list[BaseChatModel]:
     """Who is asked, in this order, when that one does not answer."""
-    return [_model(name, settings, seed=seed) for name in settings.llm_fallbacks]
+    return [model_named(name, settings, seed=seed) for name in settings.llm_fallbacks]
 
 
-def _model(name: str, settings: CrewSettings, *, seed: int) -> BaseChatModel:
-    """``studio``, the offline model, or any ``init_chat_model`` id."""
+def model_named(name: str, settings: CrewSettings, *, seed: int, temperature: float | None = None) -> BaseChatModel:
+    """``studio``, the offline model, or any ``init_chat_model`` id. ``temperature`` is the setting's when absent."""
     if name == "studio":
         from .studio.model import StudioChatModel
 
@@ -33,7 +33,7 @@ def _model(name: str, settings: CrewSettings, *, seed: int) -> BaseChatModel:
 
     return init_chat_model(
         name,
-        temperature=settings.llm_temperature,
+        temperature=settings.llm_temperature if temperature is None else temperature,
         timeout=settings.llm_timeout_s,
         max_retries=TRANSPORT_RETRIES,
     )

@@ -1,4 +1,7 @@
-"""Scores the crew over versioned datasets (``fixtures/evals``), with checks that need no judge. Nothing is ordered."""
+"""Scores the crew over versioned datasets (``fixtures/evals``): by checks, and by a judge where there is one.
+
+Nothing is ordered.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from myloware.kernel.cues import Cue
+    from personas.judge import Mark
     from personas.ports import ClipRequest, PublishRequest, RenderRequest
 
 FIXTURES = Path(settings.BASE_DIR) / "fixtures"
@@ -39,7 +43,10 @@ class Case(BaseModel):
 
 
 class Dataset(BaseModel):
-    """Briefs for one persona. ``least`` is the share of its checks that have to pass, 0-1."""
+    """Briefs for one persona. ``least`` is the share of its checks that have to pass, 0-1.
+
+    ``question`` is what a judge is asked about each case, and ``least_mark`` the mean of its marks that will do, 0-1.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,6 +54,8 @@ class Dataset(BaseModel):
     persona: str
     least: float = Field(ge=0, le=1)
     checks: tuple[str, ...]
+    question: str
+    least_mark: float = Field(ge=0, le=1)
     cases: tuple[Case, ...]
 
 
@@ -127,11 +136,16 @@ CHECKS: Mapping[str, Callable[[Take], bool]] = {
 
 @dataclass(frozen=True)
 class Score:
-    """How a case went: ``failed`` checks, or why there was nothing to check."""
+    """How a case went: ``failed`` checks, or why there was nothing to check.
+
+    ``mark`` is the judge's, None without one. ``example`` is the case as LangSmith keeps it.
+    """
 
     case: str
     passed: float
     failed: tuple[str, ...] = ()
+    mark: Mark | None = None
+    example: dict[str, Any] = field(default_factory=dict)
 
 
 def datasets() -> dict[str, Dataset]:
@@ -146,10 +160,47 @@ def scores(dataset: Dataset) -> Iterator[Score]:
         try:
             take = _take(dataset.persona, case)
         except ContractBroken as error:
-            yield Score(case.name, 0, (error.message,))
+            yield Score(case.name, 0, (error.message,), example=_example(dataset, case))
             continue
         failed = tuple(name for name in dataset.checks if not CHECKS[name](take))
-        yield Score(case.name, 1 - len(failed) / len(dataset.checks), failed)
+        passed = 1 - len(failed) / len(dataset.checks)
+        # What passed every check will do for a reference.
+        example = _example(dataset, case) | ({} if failed else {"reference_outputs": take.result.output})
+        yield Score(case.name, passed, failed, _mark(dataset, take), example)
+
+
+def mean_mark(played: Sequence[Score]) -> float | None:
+    """Of the judge, a case without work counting as 0; None when there is no judge."""
+    if not settings.CREW.judge_model:
+        return None
+    return sum(score.mark.score if score.mark else 0 for score in played) / len(played)
+
+
+def publish(name: str, dataset: Dataset, played: Sequence[Score]) -> int:
+    """How many cases LangSmith has taken: none without a key, or where this version is there already.
+
+    Raises ``ProviderUnavailable``.
+    """
+    if not settings.CREW.langsmith_api_key.get_secret_value():
+        return 0
+    from personas.datasets import upload
+
+    title = f"myloware {name} v{dataset.version}"
+    return upload(title, dataset.question, [score.example for score in played], settings=settings.CREW)
+
+
+def _mark(dataset: Dataset, take: Take) -> Mark | None:
+    if not settings.CREW.judge_model:
+        return None
+    from personas.judge import mark
+
+    brief = take.brief.model_dump_json(include={"input", "specs", "guardrails"})
+    return mark(dataset.question, brief=brief, work=json.dumps(take.result.output), settings=settings.CREW)
+
+
+def _example(dataset: Dataset, case: Case) -> dict[str, Any]:
+    about = {"case": case.name, "persona": dataset.persona, "checks": list(dataset.checks)}
+    return {"inputs": case.model_dump(mode="json", include={"project", "input"}), "metadata": about}
 
 
 def _take(persona: str, case: Case) -> Take:

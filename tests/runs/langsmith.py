@@ -6,6 +6,7 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 
@@ -48,9 +49,9 @@ class LangSmith:
             return 202, {}
         if path.startswith("/datasets"):
             return self._datasets(method, path, body)
-        if path.startswith("/examples") and method == "POST":
-            self.examples += body if isinstance(body, list) else [body]
-            return 200, {"count": len(self.examples), "example_ids": []}
+        if (method, path) == ("POST", "/examples/bulk"):
+            self.examples += body
+            return 200, [{**example, "id": str(uuid4())} for example in body]
         return 404, {}
 
     def _datasets(self, method: str, path: str, body: Any) -> tuple[int, Any]:
@@ -58,7 +59,7 @@ class LangSmith:
             made = {"id": str(uuid4()), "created_at": "2026-11-25T00:00:00Z", "tenant_id": str(uuid4()), **body}
             self.datasets[body["name"]] = made
             return 200, made
-        name = path.partition("name=")[2].partition("&")[0]
+        (name,) = parse_qs(urlsplit(path).query)["name"]
         return 200, [self.datasets[name]] if name in self.datasets else []
 
 
