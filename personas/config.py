@@ -28,7 +28,11 @@ class CrewSettings(Settings):
         "", description="chat model that marks the crew's work in `evals run`, as LLM_MODEL; empty: checks alone"
     )
     langsmith_api_key: SecretStr = Field(SecretStr(""), description="LangSmith key; empty: no traces leave")
-    langsmith_endpoint: str = Field("https://api.smith.langchain.com", description="where LangSmith is")
+    langsmith_endpoint: str = Field(
+        "https://api.smith.langchain.com",
+        pattern=r"^(https://|http://(127\.0\.0\.1|localhost)(:\d+)?(/|$))",
+        description="where LangSmith is: https, or this machine",
+    )
     langsmith_project: str = Field("myloware", description="LangSmith project that traces go into")
     langsmith_sample_rate: float = Field(
         0.1, ge=0, le=1, description="share of runs that are traced, 0-1; stages that fail are traced in any case"

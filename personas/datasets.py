@@ -27,6 +27,8 @@ def upload(name: str, description: str, examples: Sequence[dict[str, Any]], *, s
         api_url=settings.langsmith_endpoint,
         api_key=settings.langsmith_api_key.get_secret_value(),
         timeout_ms=TIMEOUT_MS,
+        # Without the thread that waits for spans.
+        auto_batch_tracing=False,
         info={},
     )
     try:
