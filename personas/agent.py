@@ -85,6 +85,9 @@ def run_stage(
         models=(model, *fallbacks),
     )
     config = thread_config(thread_id, persona.limits, persona=persona.name, project=brief.project, run_id=brief.run_id)
+    # The tools of one message in their order: the caller's thread serves one at a time in any case, and each thread
+    # costs as much as a checkpoint. (A graph that streams waits for its own events in one more thread.)
+    config["max_concurrency"] = 1
     state = caller.run(lambda: converge(agent, brief_message(brief), config=config, context=context))
     return result_of(state, persona=persona, fallback_model=settings.model_of(persona.name))
 
@@ -167,9 +170,6 @@ def thread_config(thread_id: str, limits: Limits, **metadata: str) -> RunnableCo
     return {
         "configurable": {"thread_id": thread_id},
         "recursion_limit": 2 * limits.model_calls + 6,
-        # The tools of one message in their order: the caller's thread serves one at a time in any case, and each
-        # thread costs as much as a checkpoint.
-        "max_concurrency": 1,
         # Of the trace, where there is one.
         "tags": [f"{name}:{value}" for name, value in metadata.items()],
         "metadata": metadata,
