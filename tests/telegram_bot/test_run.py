@@ -101,22 +101,55 @@ def told(run: Run) -> None:
     Outbox.objects.all().delete()
 
 
+def asked_at(run: Run, gate: str) -> None:
+    """The crew works until ``gate``, and the chat is asked."""
+    journey.go(run, gate)
+    scenes.park(run)
+    ask(run)
+
+
 def test_a_whole_film_is_made_from_a_chat(chat: Chat) -> None:
     small_films()
+    run = proposed(chat)
+    plan_is_approved(chat, run)
+    ideas_are_sent_back_by_a_reply(chat, run)
+    asked_at(run, "ideate")
+    press(chat, "Approve")
+    told(run)
+    draft_is_sent_back_by_a_button(chat, run)
+    asked_at(run, "prepublish")
+    press(chat, "Approve")
+    told(run)
+    journey.go(run)
+    ending_is_told(chat, run)
+    who = (f"telegram_{CHAT}", "telegram")
+    assert list(run.approvals.values_list("gate", "verdict", "actor", "channel")) == [
+        ("workflow", "approve", *who),
+        ("ideate", "revise", *who),
+        ("ideate", "approve", *who),
+        ("prepublish", "revise", *who),
+        ("prepublish", "approve", *who),
+    ]
+
+
+def proposed(chat: Chat) -> Run:
     write(chat, WISH)
     run = Run.objects.get()
     assert (run.project.slug, run.user_id) == ("aismr", f"telegram_{CHAT}")
     assert labels(messages(chat)[-1]) == ["Approve", "Reject", "Open"]
+    return run
 
+
+def plan_is_approved(chat: Chat, run: Run) -> None:
     press(chat, "Approve")
     told(run)
     assert "Approved." in chat.seen
     assert any("Approved by telegram_42" in text for text in chat.seen)
     assert not any(labels(each) for each in messages(chat))
 
-    journey.go(run, "ideate")
-    scenes.park(run)
-    ask(run)
+
+def ideas_are_sent_back_by_a_reply(chat: Chat, run: Run) -> None:
+    asked_at(run, "ideate")
     assert labels(messages(chat)[-1]) == ["Approve", "Revise", "Reject", "Open"]
     write(chat, "Stranger, please.", to=messages(chat)[-1])
     assert "Sent back with your comment." in chat.seen
@@ -126,38 +159,20 @@ def test_a_whole_film_is_made_from_a_chat(chat: Chat) -> None:
     assert (cursor.name, cursor.notes) == ("iggy", "Stranger, please.")
     told(run)
 
-    journey.go(run, "ideate")
-    scenes.park(run)
-    ask(run)
-    press(chat, "Approve")
-    told(run)
 
-    journey.go(run, "prepublish")
-    scenes.park(run)
-    ask(run)
+def draft_is_sent_back_by_a_button(chat: Chat, run: Run) -> None:
+    asked_at(run, "prepublish")
     press(chat, "Revise")
     assert chat.seen[-1] == "What should be different? Reply to this message."
     write(chat, "A shorter caption.", to=messages(chat)[-1])
     told(run)
-    journey.go(run, "prepublish")
-    scenes.park(run)
-    ask(run)
-    press(chat, "Approve")
-    told(run)
-    journey.go(run)
+
+
+def ending_is_told(chat: Chat, run: Run) -> None:
     run.refresh_from_db()
     assert run.status == RunStatus.SUCCEEDED
     assert notify(str(run.id), CHANNEL) == "sent"
     assert "Finished" in chat.seen[-1]
-    decisions = list(run.approvals.values_list("gate", "verdict", "actor", "channel"))
-    who = (f"telegram_{CHAT}", "telegram")
-    assert decisions == [
-        ("workflow", "approve", *who),
-        ("ideate", "revise", *who),
-        ("ideate", "approve", *who),
-        ("prepublish", "revise", *who),
-        ("prepublish", "approve", *who),
-    ]
     assert not any("Approve" in labels(each) for each in messages(chat))
 
 
