@@ -35,7 +35,9 @@ _LANGUAGE = re.compile(
 )
 _MUST = re.compile(r"(?i)\bmust (?:have|show|include):? (?P<what>[^.;\n]+)")
 _AVOID = re.compile(r"(?i)(?:^|(?<=[.,;\n]))\s*(?:please )?(?:avoid|no-gos?):? (?P<what>[^.;\n]+)")
-_LENGTH = re.compile(r"(?i)\b(?P<length>(?:about |around |at most )?\d{1,3} seconds)(?: long)?\b")
+_LENGTH = re.compile(r"(?i)\b(?:for )?(?P<length>(?:about |around |at most )?\d{1,3} seconds)(?: long)?\b")
+# What stood behind words that were taken out.
+_ORPHANED = re.compile(r"(?<=[.,;:!?]) [.,;:]+(?=\s|$)| +(?=[.,;:!?](?:\s|$))")
 
 _HARM = re.compile(
     r"(?i)\b(gore|bloodbath|porn\w*|nude|naked|behead\w*|torture\w*|massacre|suicide|terror\w*|election)\b"
@@ -227,5 +229,5 @@ def _brief(message: str) -> str:
     """The message without modifiers and requirements, which travel separately, and without orders about the crew."""
     text = message
     for travels_separately in (_MODIFIERS, _NO_EDIT, _SOUND, _LANGUAGE, _AVOID, _LENGTH):
-        text = travels_separately.sub("", text)
-    return " ".join(text.split()).strip(" ,;:-")
+        text = travels_separately.sub(" ", text)
+    return _ORPHANED.sub("", " ".join(text.split())).strip(" ,;:-")

@@ -132,6 +132,21 @@ class TestProposals:
         assert "language German; must have a dog, a bench; avoid people, cars" in reply.response
 
     @pytest.mark.parametrize(
+        ("wish", "brief"),
+        [
+            ("A boat sails. In French. No cars. About 10 seconds.", "A boat sails. No cars."),
+            ("A candle melts, in German, for 10 seconds, please.", "A candle melts, please."),
+            ("A boat sails. Avoid people.", "A boat sails."),
+            ("A cat... sleeps", "A cat... sleeps"),
+        ],
+    )
+    def test_what_is_taken_out_of_a_brief_leaves_no_marks_behind(self, wish: str, brief: str) -> None:
+        office = FrontOffice()
+        say(wish, office)
+        (proposal,) = office.proposals.values()
+        assert proposal["input"]["prompt"] == brief
+
+    @pytest.mark.parametrize(
         "wish",
         [
             "A paper boat crosses a puddle while it rains",
