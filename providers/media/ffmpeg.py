@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import select
 import signal
 import subprocess
@@ -47,6 +48,11 @@ BT709 = "out_color_matrix=bt709:out_range=tv"
 # one byte by glibc, it is at least the same at every run.
 ENVIRONMENT = {"MALLOC_PERTURB_": "1"}
 BITEXACT = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact", "-map_metadata", "-1")
+
+# The last byte of AVERROR_INVALIDDATA (libavutil/error.h), as FFmpeg ends with it.
+INVALID_DATA = 183
+PLACE = re.compile(r" @ 0x[0-9a-f]+\]")
+STATISTICS = ("[libx264]", "[aac]", "[mp4] Starting second pass", "[out#", "frame=", "size=", "Conversion failed!")
 
 Progress = Callable[[float], None]
 Check = Callable[[], None]
@@ -94,7 +100,7 @@ def run(
     if expired.is_set():
         raise MediaError(f"FFmpeg was stopped after its limit of {timeout_s:g} s", stderr=tail)
     if code != 0:
-        raise MediaError(f"FFmpeg failed with exit status {code}: {_last_lines(tail)}", stderr=tail, exit_status=code)
+        raise MediaError(f"{_failure(code)}: {_last_lines(tail)}", stderr=tail, exit_status=code)
     logger.debug("ffmpeg finished", extra={"elapsed_s": round(elapsed_s, 3)})
     return tail
 
@@ -223,7 +229,15 @@ def _tail(log: IO[bytes], tail_bytes: int) -> str:
     return log.read().decode("utf-8", "replace")
 
 
+def _failure(code: int) -> str:
+    return (
+        "damaged data, FFmpeg cannot read it to the end"
+        if code == INVALID_DATA
+        else f"FFmpeg failed with exit status {code}"
+    )
+
+
 def _last_lines(tail: str) -> str:
-    """Without the encoder's statistics, which come after every error."""
-    told = [line.strip() for line in tail.splitlines() if line.strip() and not line.startswith("[libx264 ")]
-    return " | ".join(told[-4:])
+    """Without the places in memory, and without the statistics, which come after every error."""
+    told = [PLACE.sub("]", line).strip() for line in tail.splitlines()]
+    return " | ".join([line for line in told if line and not line.startswith(STATISTICS)][-3:])

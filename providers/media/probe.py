@@ -69,7 +69,7 @@ def probe(path: Path) -> Probe:
                 faststart=_index_comes_first(path),
             )
     except (av.error.FFmpegError, OSError) as error:
-        raise MediaError(f"{path.name} is not a media file that can be read: {error}") from error
+        raise MediaError(f"{path.name} is not a media file that can be read: {error.strerror}") from error
     if facts.video_codec is None and facts.audio_codec is None:
         raise MediaError(f"{path.name} has neither a video nor an audio stream")
     return facts
@@ -151,4 +151,4 @@ def look(path: Path) -> Look:
                 is_hdr=int(frame.color_trc) in HDR_TRANSFERS,
             )
     except (av.error.FFmpegError, OSError) as error:
-        raise MediaError(f"{path.name} is not a film or picture that can be read: {error}") from error
+        raise MediaError(f"{path.name} is not a film or picture that can be read: {error.strerror}") from error

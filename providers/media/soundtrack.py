@@ -133,7 +133,7 @@ def _samples(path: Path) -> Iterator[Samples]:
                 for part in resampler.resample(frame):
                     yield np.asarray(part.to_ndarray(), dtype=np.float32)
     except (av.error.FFmpegError, OSError) as error:
-        raise MediaError(f"the sound of {path.name} cannot be read: {error}") from error
+        raise MediaError(f"the sound of {path.name} cannot be read: {error.strerror}") from error
 
 
 def _at_speed(sound: Sound, folder: Path) -> Samples:

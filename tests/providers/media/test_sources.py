@@ -54,8 +54,9 @@ def test_broken_files_are_named_and_leave_nothing_behind(tmp_path: Path, good: b
     for name, content in broken.items():
         source = tmp_path / f"{name}.mp4"
         source.write_bytes(content)
-        with pytest.raises(MediaError, match=r"clips\[0\]|spoilt\.mp4"):
+        with pytest.raises(MediaError, match=r"clips\[0\].*(not a media file|damaged data|cannot be read)") as raised:
             film(tmp_path, source, length=2)
+        assert " @ 0x" not in raised.value.message
     assert not (tmp_path / "film.mp4").exists()
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
     assert not [each for each in psutil.Process().children(recursive=True) if "ffmpeg" in each.name()]
