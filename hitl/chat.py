@@ -10,7 +10,7 @@ from django.conf import settings
 from myloware.kernel.errors import RateLimited
 from myloware.kernel.locks import alone
 from personas import checkpoints
-from personas.llm import chat_model
+from personas.llm import chat_model, fallback_models
 from runs.api import find_project, parse
 from runs.crew import conninfo
 from runs.ports import Library
@@ -51,7 +51,7 @@ def talk(
             knowledge=Library(),
             checkpointer=checkpoints.saver(conninfo()),
             model=chat_model(settings.CREW, seed=wanted.seed, persona="brendan"),
-            settings=settings.CREW,
+            fallbacks=fallback_models(settings.CREW, seed=wanted.seed),
             project=project,
             options=options,
             hear=hear,

@@ -140,10 +140,10 @@ class Nobody(BaseChatModel):
 
 
 class Played(Hooks):
-    """The run's models are asked in their order until one answers."""
+    """The models are asked in their order until one answers."""
 
     def wrap_model_call(
-        self, request: ModelRequest[StageContext], handler: Callable[[ModelRequest[StageContext]], ModelResponse[Any]]
+        self, request: ModelRequest[Context], handler: Callable[[ModelRequest[Context]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
         *others, last = request.runtime.context.models
         for model in others:

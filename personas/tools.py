@@ -36,13 +36,14 @@ QUOTED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What every tool may reach. ``deadline`` is on the monotonic clock, in seconds."""
+    """What every tool may reach, and the models that play. ``deadline`` is on the monotonic clock, in seconds."""
 
     caller: CallerThread
     knowledge: Knowledge
     persona: str
     project: str | None
     deadline: float
+    models: tuple[BaseChatModel, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,6 @@ class StageContext(Context):
     production: Production
     brief: StageBrief
     allowed: frozenset[str]
-    models: tuple[BaseChatModel, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

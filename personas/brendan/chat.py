@@ -15,8 +15,10 @@ from personas.agent import citations, invoke, thread_config
 from personas.caller import CallerThread
 from personas.middleware import (
     Budgets,
+    Nobody,
     NoCredentials,
     OneAnswerPerCall,
+    Played,
     VendorErrors,
     ai_messages,
     this_turn,
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
     from langgraph.runtime import Runtime
 
-    from personas.config import CrewSettings
     from personas.ports import Knowledge, Office
 
     # ``token`` {message, text}: a piece of what the model says in the message of that id; or
@@ -86,7 +87,7 @@ def converse(  # noqa: PLR0913 - ports and bounds are passed, not found
     knowledge: Knowledge,
     checkpointer: BaseCheckpointSaver[Any] | None,
     model: BaseChatModel,
-    settings: CrewSettings,
+    fallbacks: Sequence[BaseChatModel] = (),
     project: str | None = None,
     options: Mapping[str, Any] | None = None,
     hear: Hear | None = None,
@@ -94,10 +95,12 @@ def converse(  # noqa: PLR0913 - ports and bounds are passed, not found
     """One message to Brendan and his answer.
 
     ``office`` is bound to ``user_id``, which the model never sees.  ``project`` and ``options`` (``seed``, ...) are
-    pinned: they win over what the model asks for.  The ports are called in the caller's thread, ``hear`` in another:
-    it is told of each event while the turn is played.  Raises as :func:`personas.agent.run_stage` does.
+    pinned: they win over what the model asks for.  ``fallbacks`` are asked, in order, when ``model`` does not answer:
+    what it had begun to say was heard, in a message of another id.  The ports are called in the caller's thread,
+    ``hear`` in another: it is told of each event while the turn is played.  Raises as
+    :func:`personas.agent.run_stage` does.
     """
-    agent = build(model, checkpointer, project)
+    agent = build(checkpointer, project)
     caller = CallerThread()
     context = ChatContext(
         caller=caller,
@@ -107,6 +110,7 @@ def converse(  # noqa: PLR0913 - ports and bounds are passed, not found
         project=project,
         options=dict(options or {}),
         deadline=time.monotonic() + LIMITS.wall_s,
+        models=(model, *fallbacks),
     )
     config = thread_config(thread_id, LIMITS, persona=NAME, user_id=user_id)
     start = _start(message, office.news(), heard=_heard(agent, config))
@@ -129,15 +133,21 @@ def _start(message: str, latest: Sequence[Mapping[str, Any]], *, heard: Collecti
     return {"messages": [*said, HumanMessage(message)], "heard": [each["id"] for each in latest]}
 
 
-def build(
-    model: BaseChatModel, checkpointer: BaseCheckpointSaver[Any] | None, project: str | None
-) -> CompiledStateGraph[Any, Any, Any, Any]:
+def build(checkpointer: BaseCheckpointSaver[Any] | None, project: str | None) -> CompiledStateGraph[Any, Any, Any, Any]:
     """Brendan's graph."""
     return create_agent(
-        model,
+        Nobody(),
         [CREW_TOOLS[name] for name in TOOLS],
         system_prompt=prompt(project),
-        middleware=[Memory(), Budgets(LIMITS), VendorErrors(), OneAnswerPerCall(), NoCredentials(), tool_errors()],
+        middleware=[
+            Memory(),
+            Budgets(LIMITS),
+            VendorErrors(),
+            Played(),
+            OneAnswerPerCall(),
+            NoCredentials(),
+            tool_errors(),
+        ],
         context_schema=ChatContext,
         checkpointer=checkpointer,
         name=NAME,

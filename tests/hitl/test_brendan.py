@@ -6,7 +6,6 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.conf import settings
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
@@ -43,7 +42,6 @@ def say(message: str, model: ScriptedModel, *, user_id: str, saver: BaseCheckpoi
         knowledge=Library(),
         checkpointer=saver,
         model=model,
-        settings=settings.CREW,
     )
 
 

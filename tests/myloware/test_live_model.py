@@ -89,6 +89,16 @@ def test_another_model_is_asked_when_one_does_not_answer(
     assert (step.run.steps.get(name="iggy").output or {})["ideas"]
 
 
+def test_brendan_too_is_played_by_another_model_when_one_does_not_answer(
+    projects: None, live: None, settings: Settings, served: Served
+) -> None:
+    settings.CREW = settings.CREW.model_copy(update={"llm_fallbacks": ("openai:gpt-4o-mini",)})
+    # The first try and both of the client's own repeats.
+    served.turn("openai", "server_error", 3)
+    reply = talk("A paper boat crosses a puddle while it rains", user_id="alice")
+    assert Run.objects.get(id=reply.run_ids[0]).status == "waiting"
+
+
 def test_brendan_proposes_and_the_tokens_stream(projects: None, live: None, settings: Settings) -> None:
     reply = talk("A paper boat crosses a puddle while it rains", user_id="alice")
     assert Run.objects.get(id=reply.run_ids[0]).status == "waiting"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from langchain_core import exceptions as vendors
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -17,7 +18,6 @@ from personas.brendan.chat import MEMORY, Reply, converse
 from personas.brendan.news import INTRODUCTION as NEWS
 from personas.brendan.news import KEPT, read
 from personas.brendan.persona import TOOLS
-from personas.config import CrewSettings
 from personas.studio.model import StudioChatModel
 
 from .world import GUIDE, FrontOffice, Library, ScriptedModel, call
@@ -40,7 +40,6 @@ def say(
         knowledge=Library(GUIDE),
         checkpointer=saver,
         model=model or StudioChatModel(seed=1),
-        settings=CrewSettings(),
         **pinned,
     )
 
@@ -58,6 +57,11 @@ class TestProposals:
         assert reply.run_ids == ("run-0",)
         assert "https://x.test/0" in reply.response
         assert "before you approve" in reply.response
+
+    def test_who_does_not_answer_is_followed_by_the_next_model(self) -> None:
+        office, away = FrontOffice(), ScriptedModel(vendors.ModelConnectionError("away"))
+        reply = say("A paper boat crosses a puddle", office, away, fallbacks=[away, StudioChatModel(seed=1)])
+        assert reply.run_ids == ("run-0",)
 
     def test_surreal_briefs_go_to_aismr_with_their_object_and_modifiers(self) -> None:
         office = FrontOffice()
