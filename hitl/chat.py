@@ -42,14 +42,17 @@ def talk(
     from personas.brendan.chat import converse
 
     wanted = _possible(project, options)
+    saver, thread = checkpoints.saver(conninfo()), _thread(user_id)
     with _turn(user_id):
+        # Of earlier turns the end is enough: a conversation does not grow in the database for ever.
+        saver.prune([thread])
         return converse(
             message,
             user_id=user_id,
-            thread_id=_thread(user_id),
+            thread_id=thread,
             office=UserOffice(user_id),
             knowledge=Library(),
-            checkpointer=checkpoints.saver(conninfo()),
+            checkpointer=saver,
             model=chat_model(settings.CREW, seed=wanted.seed, persona="brendan"),
             fallbacks=fallback_models(settings.CREW, seed=wanted.seed),
             project=project,

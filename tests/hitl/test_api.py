@@ -9,6 +9,8 @@ import pytest
 from django.urls import reverse
 from drf_spectacular.generators import SchemaGenerator
 
+from personas import checkpoints
+from runs.crew import conninfo
 from runs.models import Approval, Run
 from runs.states import RunStatus, Verdict
 
@@ -16,6 +18,7 @@ from . import scenes
 
 if TYPE_CHECKING:
     from django.test import Client
+    from langchain_core.runnables import RunnableConfig
 
 
 def chat(api: Client, message: str, **fields: Any) -> Any:
@@ -61,6 +64,19 @@ def test_pinned_project_and_options_win(api: Client) -> None:
     run = Run.objects.get(id=answer.json()["run_ids"][0])
     assert run.payload.project == "aismr"
     assert run.payload.options.seed == 7
+
+
+def test_of_a_long_conversation_the_database_keeps_the_end_of_each_turn_but_the_last(api: Client) -> None:
+    thread: RunnableConfig = {"configurable": {"thread_id": "brendan:prolix"}}
+    kept = []
+    for _ in range(4):
+        assert chat(api, "list my runs", user_id="prolix").status_code == 200
+        kept.append(len(list(checkpoints.saver(conninfo()).list(thread))))
+    # Of what came before there is one checkpoint, whatever the number of turns.
+    assert kept[1:] == [kept[0] + 1] * 3
+    latest = checkpoints.saver(conninfo()).get(thread)
+    assert latest is not None
+    assert [said.text for said in latest["channel_values"]["messages"] if said.type == "human"] == ["list my runs"] * 4
 
 
 def test_a_stranger_hears_nothing_of_other_peoples_runs(api: Client) -> None:
