@@ -22,7 +22,9 @@ class CrewSettings(Settings):
     llm_fallbacks: tuple[str, ...] = Field(
         (), description='chat models to ask, in this order, when one does not answer, as JSON: ["openai:gpt-5-mini"]'
     )
-    llm_temperature: float = Field(0.7, ge=0, le=2, description="sampling temperature of live models")
+    llm_temperature: float | None = Field(
+        None, ge=0, le=2, description="sampling temperature of live models; empty: the model's own (some take no other)"
+    )
     llm_timeout_s: float = Field(120, gt=0, le=600, description="time limit of one model call, in seconds")
     judge_model: str = Field(
         "", description="chat model that marks the crew's work in `evals run`, as LLM_MODEL; empty: checks alone"

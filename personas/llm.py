@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -31,9 +31,9 @@ def model_named(name: str, settings: CrewSettings, *, seed: int, temperature: fl
         return StudioChatModel(seed=seed)
     from langchain.chat_models import init_chat_model
 
-    return init_chat_model(
-        name,
-        temperature=settings.llm_temperature if temperature is None else temperature,
-        timeout=settings.llm_timeout_s,
-        max_retries=TRANSPORT_RETRIES,
+    chosen = settings.llm_temperature if temperature is None else temperature
+    sampling: dict[str, Any] = {} if chosen is None else {"temperature": chosen}
+    model: BaseChatModel = init_chat_model(
+        name, timeout=settings.llm_timeout_s, max_retries=TRANSPORT_RETRIES, **sampling
     )
+    return model

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.messages import HumanMessage
+from langchain_openai import ChatOpenAI
 
 from hitl.chat import talk
 from personas import checkpoints
@@ -97,6 +98,18 @@ def test_brendan_too_is_played_by_another_model_when_one_does_not_answer(
     served.turn("openai", "server_error", 3)
     reply = talk("A paper boat crosses a puddle while it rains", user_id="alice")
     assert Run.objects.get(id=reply.run_ids[0]).status == "waiting"
+
+
+@pytest.mark.usefixtures("live")
+@pytest.mark.parametrize(("setting", "sent"), [(None, {}), (0.3, {"temperature": 0.3})])
+def test_a_temperature_is_sent_only_if_one_is_set(
+    setting: float | None, sent: dict[str, float], settings: Settings
+) -> None:
+    chosen = settings.CREW.model_copy(update={"llm_temperature": setting})
+    asked = chat_model(chosen, seed=1)
+    assert isinstance(asked, ChatOpenAI)
+    payload = asked._get_request_payload([HumanMessage("hello")])
+    assert {name: value for name, value in payload.items() if name == "temperature"} == sent
 
 
 def test_brendan_proposes_and_the_tokens_stream(projects: None, live: None, settings: Settings) -> None:
