@@ -22,9 +22,15 @@ _STATUS = re.compile(
 _LINK = re.compile(
     r"(?i)\bapproval link\b|\blink (?:to|for) (?:approv|decid|decision|my|the gate)"
     r"|^\s*(?:please\s+)?(?:approve|reject)\b(?!.*\bfilm about\b)"
+    r"|^\s*(?:please\s+)?(?:publish|post|release)\s+(?:it|this|that|them|now|everything|(?:the|my) (?:film|video)s?)\b"
 )
 _ID = re.compile(r"(?i)[0-9a-f]{8}-[0-9a-f-]{27,}|\b[0-9a-f]{32}\b")
 _NEWS = re.compile(r"(?i)^\W*(?:\w+, )?(?:what(?:'s| has| is)? (?:happened|new)\b|any news\b)")
+# About the world, and not about a film.
+_ASKED = re.compile(
+    r"(?i)^(?!.*\b(?:film|video|clip|reel|short)s?\b)\W*(?:who|whose|what|when|where|which|why|how|is|are|do|does|did)\b"
+    r"[^?]*\?\s*$"
+)
 _MODIFIERS = re.compile(r"(?i)\bmodifiers?\s*:\s*(?P<names>[^.\n]+)")
 _SURREAL = re.compile(r"(?i)\b(aismr|asmr|surreal)\b")
 _NO_EDIT = re.compile(r"(?i)\b(simple|no editing|without editing)\b")
@@ -48,7 +54,7 @@ DECLINE = (
     "A quiet thing doing something impossible, I can."
 )
 QUESTION = (
-    "Happy to. What should the film show? One sentence is enough: a thing, and what happens to it. "
+    "I make short films. What should the film show? One sentence is enough: a thing, and what happens to it. "
     "For example: a paper boat crosses a puddle while it rains."
 )
 
@@ -71,11 +77,11 @@ def play(turn: ChatTurn) -> Move:
 
 
 def _confidence(turn: ChatTurn) -> float:
-    """How sure the message lets one be: it names a thing, a thing and what happens to it, or nothing."""
+    """How sure the message lets one be: it names a thing, a thing and what happens to it, or nothing to film."""
     if _HARM.search(turn.message):
         return 0.2
     named = things(_brief(turn.message))
-    if not named:
+    if not named or (_ASKED.match(turn.message) and not turn.project):
         return 0.75 if turn.project else 0.55
     return 0.95 if any(thing.detail or thing.other for thing in named) else 0.85
 
