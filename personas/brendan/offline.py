@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from personas.studio.turn import Answer, ChatTurn, Move
 
-_RUNS = re.compile(r"(?i)\b(my|list|show|which)\b.*\b(runs|films|videos)\b")
-_STATUS = re.compile(
-    r"(?i)\b(?:status|progress|how is|where is)\b.*?(?P<run_id>[0-9a-f]{8}-[0-9a-f-]{27,}|\b[0-9a-f]{32}\b)"
+_RUNS = re.compile(
+    r"(?i)\b(my|list|show|which)\b.*\b(runs|films|videos)\b"
+    r"|^\W*status\W*$|\b(?:how|where)(?:'s| is| are)\b.*\b(?:my|the) (?:film|video|run)s?\b"
 )
+_STATUS = re.compile(r"(?i)\b(?:status|progress|how is|where is)\b.*?(?:[0-9a-f]{8}-[0-9a-f-]{27,}|\b[0-9a-f]{32}\b)")
 _LINK = re.compile(
     r"(?i)\bapproval link\b|\blink (?:to|for) (?:approv|decid|decision|my|the gate)"
     r"|^\s*(?:please\s+)?(?:approve|reject)\b(?!.*\bfilm about\b)"
@@ -26,10 +27,16 @@ _LINK = re.compile(
 )
 _ID = re.compile(r"(?i)[0-9a-f]{8}-[0-9a-f-]{27,}|\b[0-9a-f]{32}\b")
 _NEWS = re.compile(r"(?i)^\W*(?:\w+, )?(?:what(?:'s| has| is)? (?:happened|new)\b|any news\b)")
-# About the world, and not about a film.
-_ASKED = re.compile(
-    r"(?i)^(?!.*\b(?:film|video|clip|reel|short)s?\b)\W*(?:who|whose|what|when|where|which|why|how|is|are|do|does|did)\b"
-    r"[^?]*\?\s*$"
+_STOP = re.compile(
+    r"(?i)^\W*(?:please\s+)?(?:cancel|stop|abort|delete|remove|retry|restart)\b\W*"
+    r"(?:$|(?:it|this|that|them|everything|all)\b|(?:my|the) (?:film|video|run)s?\b)"
+)
+# About the world, about Brendan, or about what was said before: nothing to film.
+_TALK = re.compile(
+    r"(?i)^(?:\W*(?:hi|hello|hey|so|ok|okay|well|thanks|thank you|and|but|please)\b)*\W*"
+    r"(?:(?:who|whose|what|when|where|which|why|how|is|are|do|does|did)\b"
+    r"(?!.*\b(?:film|video|clip|reel|short)s?\b)[^?]*\?\s*$"
+    r"|who (?:are|made) you\b|(?:make|do) (?:it|this|that)\b|another one\b)"
 )
 _MODIFIERS = re.compile(r"(?i)\bmodifiers?\s*:\s*(?P<names>[^.\n]+)")
 _SURREAL = re.compile(r"(?i)\b(aismr|asmr|surreal)\b")
@@ -53,6 +60,10 @@ DECLINE = (
     "I cannot make that: this studio films nothing violent, explicit or political. "
     "A quiet thing doing something impossible, I can."
 )
+UNTOUCHED = (
+    "I cannot stop or change a film, you can: at its gate (say 'approval link'), or with /cancel in Telegram. "
+    "Say 'list my runs' to see your films."
+)
 QUESTION = (
     "I make short films. What should the film show? One sentence is enough: a thing, and what happens to it. "
     "For example: a paper boat crosses a puddle while it rains."
@@ -61,19 +72,30 @@ QUESTION = (
 
 def play(turn: ChatTurn) -> Move:
     """Looks up runs when asked to, asks when nothing is named, else proposes."""
-    status = _STATUS.search(turn.message)
-    if status:
-        return _look_up(turn, "get_run_status", {"run_id": status["run_id"]})
-    if _LINK.search(turn.message):
-        return _link(turn)
-    if _NEWS.search(turn.message):
-        return Say(_news_text(turn))
-    if _RUNS.search(turn.message):
-        return _look_up(turn, "list_my_runs", {})
+    kinds = ((_STATUS, _status), (_LINK, _link), (_STOP, _untouched), (_NEWS, _news), (_RUNS, _runs))
+    for asked, answer in kinds:
+        if asked.search(turn.message):
+            return answer(turn)
     sure = _confidence(turn)
     if sure < CLARIFY_FROM:
         return Say(DECLINE)
     return Say(QUESTION) if sure < PROPOSE_FROM else _propose(turn)
+
+
+def _status(turn: ChatTurn) -> Move:
+    return _look_up(turn, "get_run_status", {"run_id": _ID.findall(turn.message)[0]})
+
+
+def _untouched(_: ChatTurn) -> Move:
+    return Say(UNTOUCHED)
+
+
+def _news(turn: ChatTurn) -> Move:
+    return Say(_news_text(turn))
+
+
+def _runs(turn: ChatTurn) -> Move:
+    return _look_up(turn, "list_my_runs", {})
 
 
 def _confidence(turn: ChatTurn) -> float:
@@ -81,7 +103,7 @@ def _confidence(turn: ChatTurn) -> float:
     if _HARM.search(turn.message):
         return 0.2
     named = things(_brief(turn.message))
-    if not named or (_ASKED.match(turn.message) and not turn.project):
+    if not named or (_TALK.match(turn.message) and not turn.project):
         return 0.75 if turn.project else 0.55
     return 0.95 if any(thing.detail or thing.other for thing in named) else 0.85
 

@@ -175,7 +175,16 @@ class TestProposals:
 
 
 @pytest.mark.parametrize(
-    "message", ["hi", "make me a video", "I want a film please", "What is the capital of France?", "is it raining?"]
+    "message",
+    [
+        "hi",
+        "make me a video",
+        "I want a film please",
+        "What is the capital of France?",
+        "Hello, who are you?",
+        "make it funnier",
+        "another one",
+    ],
 )
 def test_an_unclear_brief_is_answered_with_one_question(message: str) -> None:
     office = FrontOffice()
@@ -184,7 +193,9 @@ def test_an_unclear_brief_is_answered_with_one_question(message: str) -> None:
     assert office.proposals == {}
 
 
-@pytest.mark.parametrize("wish", ["What about a film of a candle?", "a candle, why not?", "Post office at night"])
+@pytest.mark.parametrize(
+    "wish", ["What about a film of a candle?", "a candle, why not?", "Post office at night", "Stop motion of clay"]
+)
 def test_a_wish_that_sounds_like_a_question_or_an_order_is_a_wish(wish: str) -> None:
     assert say(wish, FrontOffice()).run_ids == ("run-0",)
 
@@ -193,6 +204,13 @@ def test_a_wish_that_sounds_like_a_question_or_an_order_is_a_wish(wish: str) -> 
 def test_nothing_is_decided_for_whoever_orders_it(order: str) -> None:
     office = FrontOffice()
     assert "cannot decide" in say(order, office).response
+    assert office.proposals == {}
+
+
+@pytest.mark.parametrize("order", ["cancel my run", "stop", "delete everything"])
+def test_nothing_is_stopped_by_whoever_asks_brendan_to(order: str) -> None:
+    office = FrontOffice()
+    assert "cannot stop" in say(order, office).response
     assert office.proposals == {}
 
 
@@ -253,6 +271,10 @@ class TestRuns:
         assert RUN in reply.response
         assert "waiting" in reply.response
         assert reply.run_ids == (RUN,)
+
+    @pytest.mark.parametrize("question", ["status", "how is my film doing?", "where's the video"])
+    def test_who_asks_how_it_goes_sees_the_films(self, question: str) -> None:
+        assert say(question, FrontOffice()).run_ids == (RUN,)
 
     def test_the_status_of_a_run_names_its_step(self) -> None:
         assert "prepublish" in say(f"status of {RUN}", FrontOffice()).response
