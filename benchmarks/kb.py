@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from knowledge.ingest import Draft
 
 TOPICS, OWN_WORDS, SHARED_WORDS, WORDS = 2_000, 40, 2_000, 70
-CHUNKS_PER_DOCUMENT, BATCH = 8, 64
+CHUNKS_PER_DOCUMENT, BATCH = 8, 128
 # With the vector index in place, so many of the passages are stored and timed.
 INDEXED = 2_000
 PROJECTS = {"thousandth": 0.001, "hundredth": 0.01, "tenth": 0.1}
@@ -133,10 +133,11 @@ def stored(vocabulary: Vocabulary, first: int, count: int) -> float:
     from knowledge.embeddings import current_model
     from knowledge.ingest import store
 
+    begins = range(first, first + count, BATCH)
+    batches = (list(drafts(vocabulary, begin, min(BATCH, first + count - begin))) for begin in begins)
     started = time.monotonic()
-    for begin in range(first, first + count, BATCH):
-        part = list(drafts(vocabulary, begin, min(BATCH, first + count - begin)))
-        store(part, model=current_model())
+    for _ in store(batches, model=current_model()):
+        pass
     return count * CHUNKS_PER_DOCUMENT / (time.monotonic() - started)
 
 

@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections import defaultdict
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -93,14 +94,18 @@ def load(folder: Path) -> None:
     if not (folder / "corpus.jsonl").is_file():
         ingest(folder)
         return
-    drafts: list[Draft] = []
-    for line in _lines(folder / "corpus.jsonl"):
-        title = line.get("title") or ""
-        drafts.append(Draft(Key("", "", line["_id"]), _values(title), cut(title, line["text"] or title)))
-        if len(drafts) == BATCH:
-            store(drafts, model=current_model())
-            drafts = []
-    store(drafts, model=current_model())
+    for _ in store(_batches(_lines(folder / "corpus.jsonl")), model=current_model()):
+        pass
+
+
+def _batches(lines: Iterator[dict[str, Any]]) -> Iterator[list[Draft]]:
+    while batch := [_draft(line) for line in islice(lines, BATCH)]:
+        yield batch
+
+
+def _draft(line: dict[str, Any]) -> Draft:
+    title = line.get("title") or ""
+    return Draft(Key("", "", line["_id"]), _values(title), cut(title, line["text"] or title))
 
 
 def _values(title: str) -> dict[str, Any]:

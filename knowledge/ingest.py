@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
+from pgvector import HalfVector
+from psycopg.types.numeric import Int4
 
 from myloware.kernel.errors import InvalidInput, NotFound
 
@@ -20,11 +24,17 @@ from .models import Chunk, Document
 from .passages import Passage, cut
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
+    from uuid import UUID
 
-# Passages that are embedded and stored at once.
-BATCH = 256
+# Passages that are embedded and stored at once. More share the counting of a word, which is one row for each batch.
+BATCH = 1_024
+
+COPY = """
+COPY kb_embeddings (id, document_id, position, heading, text, project, persona, embedding, embedding_model)
+FROM STDIN (FORMAT BINARY)
+"""
 
 
 @dataclass
@@ -87,24 +97,17 @@ def ingest(
     """
     if not root.is_dir():
         raise NotFound(f"There is no folder {root}.")
-    run = _Ingest(str(root.resolve()), dry_run=dry_run)
-    started = time.monotonic()
-    entries = survey(root, Scope(project or "", persona or ""))
-    run.report.found = len(entries)
-    for entry in entries:
-        run.take(entry)
-        run.report.seconds = time.monotonic() - started
-        on_progress(run.report)
-    run.flush()
+    run = _Ingest(str(root.resolve()), on_progress, dry_run=dry_run)
+    run.take(survey(root, Scope(project or "", persona or "")))
     if prune:
         run.prune()
-    run.report.seconds = time.monotonic() - started
     return run.report
 
 
 class _Ingest:
-    def __init__(self, folder: str, *, dry_run: bool) -> None:
+    def __init__(self, folder: str, on_progress: Callable[[Report], None], *, dry_run: bool) -> None:
         self.folder = folder
+        self.on_progress = on_progress
         self.dry_run = dry_run
         self.model = current_model()
         self.report = Report()
@@ -112,7 +115,25 @@ class _Ingest:
         self.stored = _stored(self.model)
         self.drafts: list[Draft] = []
 
-    def take(self, entry: Source | Refused) -> None:
+    def take(self, entries: Sequence[Source | Refused]) -> None:
+        started = time.monotonic()
+        self.report.found = len(entries)
+        batches = self._batches(entries, started)
+        for passages in map(_passages, batches) if self.dry_run else store(batches, model=self.model):
+            self.report.chunks += passages
+        self.report.seconds = time.monotonic() - started
+
+    def _batches(self, entries: Sequence[Source | Refused], started: float) -> Iterator[list[Draft]]:
+        for entry in entries:
+            self._look_at(entry)
+            self.report.seconds = time.monotonic() - started
+            self.on_progress(self.report)
+            if _passages(self.drafts) >= BATCH:
+                yield self.drafts
+                self.drafts = []
+        yield self.drafts
+
+    def _look_at(self, entry: Source | Refused) -> None:
         self.seen.add(entry.path)
         if isinstance(entry, Refused):
             self.report.refused.append(entry)
@@ -121,8 +142,6 @@ class _Ingest:
             self._take(entry)
         except InvalidInput as error:
             self.report.refused.append(Refused(entry.path, error.message))
-        if sum(len(draft.passages) for draft in self.drafts) >= BATCH:
-            self.flush()
 
     def _take(self, source: Source) -> None:
         content = _content(source)
@@ -139,14 +158,6 @@ class _Ingest:
             self.report.updated += 1
         else:
             self.report.added += 1
-
-    def flush(self) -> None:
-        """Stores what was read so far."""
-        drafts, self.drafts = self.drafts, []
-        if self.dry_run:
-            self.report.chunks += sum(len(draft.passages) for draft in drafts)
-        elif drafts:
-            self.report.chunks += store(drafts, model=self.model)
 
     def _claim(self, key: Key, known: Stored) -> None:
         if known.folder != self.folder and not self.dry_run:
@@ -185,55 +196,83 @@ def _stored(model: str) -> dict[Key, Stored]:
     }
 
 
-def store(drafts: Sequence[Draft], *, model: str) -> int:
-    """Replaces the documents and their passages in one transaction, and tells how many passages it embedded.
+def _passages(drafts: Sequence[Draft]) -> int:
+    return sum(len(draft.passages) for draft in drafts)
 
-    A passage that stood in the document before keeps its vector.  Vectors are made before the transaction, as they may
-    need a network.
+
+def store(batches: Iterable[Sequence[Draft]], *, model: str) -> Iterator[int]:
+    """Replaces the documents and their passages, and tells how many passages it embedded; a batch is a transaction.
+
+    A passage that stood in the document before keeps its vector.  While the database writes a batch, a thread embeds
+    the next: outside of the transaction, as it may need a network.
     """
-    known = _vectors(drafts, model)
-    new = [passage for draft in drafts for passage in draft.passages if (draft.key, passage) not in known]
-    made = dict(zip(new, embed([passage.embedded for passage in new], model=model), strict=True))
-    with transaction.atomic():
-        Document.objects.bulk_create(
-            [Document(**draft.key._asdict(), **draft.values, updated_at=timezone.now()) for draft in drafts],
-            update_conflicts=True,
-            unique_fields=Key._fields,
-            update_fields=["title", "metadata", "folder", "checksum", "content_type", "updated_at"],
-        )
-        # The rows are locked now, so that two ingests at once leave one complete set of passages.
-        documents = _documents(drafts)
-        Chunk.objects.filter(document__in=documents.values()).delete()
-        Chunk.objects.bulk_create(
-            _chunk(documents[draft.key], position, passage, known.get((draft.key, passage)) or made[passage], model)
-            for draft in drafts
-            for position, passage in enumerate(draft.passages)
-        )
-    return len(new)
+    with ThreadPoolExecutor(1) as thread:
+        waiting: list[_Batch] = []
+        for drafts in filter(None, batches):
+            waiting.append(_Batch(drafts, model, thread))
+            if len(waiting) > 1:
+                yield waiting.pop(0).write()
+        for batch in waiting:
+            yield batch.write()
 
 
-def _documents(drafts: Sequence[Draft]) -> dict[Key, Document]:
+class _Batch:
+    """Documents whose new passages are being embedded."""
+
+    def __init__(self, drafts: Sequence[Draft], model: str, thread: ThreadPoolExecutor) -> None:
+        self.drafts = drafts
+        self.model = model
+        self.known = _vectors(drafts, model)
+        self.new = [passage for draft in drafts for passage in draft.passages if (draft.key, passage) not in self.known]
+        texts = [passage.embedded for passage in self.new]
+        self.made: Future[list[Vector]] = thread.submit(embed, texts, model=model)
+
+    def write(self) -> int:
+        made = dict(zip(self.new, self.made.result(), strict=True))
+        with transaction.atomic():
+            documents = _replaced(self.drafts)
+            with connection.cursor() as cursor, cursor.copy(COPY) as copy:
+                for draft in self.drafts:
+                    for position, passage in enumerate(draft.passages):
+                        vector = self.known.get((draft.key, passage)) or HalfVector(made[passage])
+                        copy.write_row(_row(documents[draft.key], draft.key, position, passage, vector, self.model))
+        return len(self.new)
+
+
+def _replaced(drafts: Sequence[Draft]) -> dict[Key, UUID]:
+    """The documents, without their old passages."""
+    Document.objects.bulk_create(
+        [Document(**draft.key._asdict(), **draft.values, updated_at=timezone.now()) for draft in drafts],
+        update_conflicts=True,
+        unique_fields=Key._fields,
+        update_fields=["title", "metadata", "folder", "checksum", "content_type", "updated_at"],
+    )
+    # The rows are locked now, so that two ingests at once leave one complete set of passages.
+    documents = _documents(drafts)
+    Chunk.objects.filter(document__in=documents.values()).delete()
+    return documents
+
+
+def _documents(drafts: Sequence[Draft]) -> dict[Key, UUID]:
     wanted = {draft.key for draft in drafts}
-    rows = Document.objects.filter(path__in=[key.path for key in wanted])
-    found = {Key(row.project, row.persona, row.path): row for row in rows}
+    rows = Document.objects.order_by().filter(**_any_of(drafts)).values_list(*Key._fields, "pk")
+    found = {Key(*row[:3]): row[3] for row in rows}
     return {key: found[key] for key in wanted}
 
 
-def _vectors(drafts: Sequence[Draft], model: str) -> dict[tuple[Key, Passage], Any]:
+def _vectors(drafts: Sequence[Draft], model: str) -> dict[tuple[Key, Passage], HalfVector]:
     """Vectors that the passages of these documents have already."""
-    wanted = Chunk.objects.filter(document__path__in=[draft.key.path for draft in drafts], embedding_model=model)
+    wanted = Chunk.objects.order_by().filter(**_any_of(drafts, "document__"), embedding_model=model)
     rows = wanted.values_list("project", "persona", "document__path", "heading", "text", "embedding")
     return {(Key(*row[:3]), Passage(*row[3:5])): row[5] for row in rows}
 
 
-def _chunk(document: Document, position: int, passage: Passage, vector: Vector, model: str) -> Chunk:
-    return Chunk(
-        document=document,
-        position=position,
-        heading=passage.heading,
-        text=passage.text,
-        project=document.project,
-        persona=document.persona,
-        embedding=vector,
-        embedding_model=model,
-    )
+def _any_of(drafts: Sequence[Draft], prefix: str = "") -> dict[str, set[str]]:
+    """A filter that lets other combinations pass, too, but finds them by the index of keys."""
+    return {f"{prefix}{name}__in": {getattr(draft.key, name) for draft in drafts} for name in Key._fields}
+
+
+def _row(document: UUID, key: Key, position: int, passage: Passage, vector: HalfVector, model: str) -> tuple[Any, ...]:
+    """In the order of ``COPY``; a vector's own binary form, which psycopg does not know."""
+    place = (uuid4(), document, Int4(position))
+    return (*place, passage.heading, passage.text, key.project, key.persona, vector.to_binary(), model)
