@@ -49,7 +49,7 @@ class _FilesField(forms.FileField):
 
 
 class UploadForm(forms.Form):
-    documents = _FilesField(help_text="Markdown, JSON or text; a file of the same name and scope is replaced")
+    documents = _FilesField(help_text="Markdown, JSON, text or PDF; a file of the same name and scope is replaced")
     project = forms.SlugField(required=False, help_text="blank: every project")
     persona = forms.SlugField(required=False, help_text="blank: every persona")
 

@@ -21,6 +21,7 @@ CONTENT_TYPES = {
     ".markdown": "text/markdown",
     ".json": "application/json",
     ".txt": "text/plain",
+    ".pdf": "application/pdf",
 }
 
 _SLUG = re.compile(r"[A-Za-z0-9][\w-]{0,63}")

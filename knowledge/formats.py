@@ -13,10 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from myloware.kernel.errors import InvalidInput
 
 from .models import DocumentMetadata
+from .pdf import read_pdf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+PDF = "application/pdf"
 MAX_FRONT_MATTER_CHARS = 16_000
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*$\n?", re.DOTALL | re.MULTILINE)
@@ -54,11 +56,8 @@ class Header(BaseModel):
 
 def read(content: bytes, *, path: str, content_type: str) -> Text:
     """The document in ``content``. Raises ``InvalidInput`` whose message is the reason a person can act on."""
-    if b"\0" in content:
-        raise InvalidInput("binary, not text")
     try:
-        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-        header, body = READERS[content_type](text)
+        header, body = _pdf(content) if content_type == PDF else READERS[content_type](_decoded(content))
         document = Text(title=header.title or _title(body, path), metadata=header.metadata, body=body)
         _check_storable(document)
     except UnicodeDecodeError as error:
@@ -66,6 +65,12 @@ def read(content: bytes, *, path: str, content_type: str) -> Text:
     except RecursionError as error:
         raise InvalidInput("nested too deeply") from error
     return document
+
+
+def _decoded(content: bytes) -> str:
+    if b"\0" in content:
+        raise InvalidInput("binary, not text")
+    return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _check_storable(document: Text) -> None:
@@ -94,6 +99,11 @@ def _markdown(text: str) -> tuple[Header, str]:
             raise InvalidInput("front matter without its closing ---")
         return Header(), text
     return _header(_yaml(match[1])), text[match.end() :]
+
+
+def _pdf(content: bytes) -> tuple[Header, str]:
+    pdf = read_pdf(content)
+    return Header(title=pdf.title), pdf.body
 
 
 def _plain(text: str) -> tuple[Header, str]:

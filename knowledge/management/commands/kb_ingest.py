@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Command(BaseCommand):
-    help = "Reads Markdown, JSON and text files below PATH into the knowledge base; unchanged files are skipped."
+    help = "Reads Markdown, JSON, text and PDF files below PATH into the knowledge base; unchanged files are skipped."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("path", type=Path, metavar="PATH", help="folder with the documents")
