@@ -11,7 +11,7 @@ from django.urls import path
 from myloware.kernel.admin import ReadOnly
 
 from .desk import desk, upload
-from .models import Chunk, Document, Term
+from .models import Chunk, Document, Gap, Term
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -37,8 +37,8 @@ class ChunkInline(admin.TabularInline[Chunk, Document]):
 
 @admin.register(Document)
 class DocumentAdmin(ReadOnly[Document]):
-    list_display = ("title", "path", "project", "persona", "chunk_count", "updated_at")
-    list_filter = ("project", "persona", "content_type")
+    list_display = ("title", "path", "project", "persona", "chunk_count", "found_at", "updated_at")
+    list_filter = ("project", "persona", ("found_at", admin.EmptyFieldListFilter), "content_type")
     search_fields = ("title", "path", "metadata", "chunks__heading", "chunks__text")
     search_help_text = "Words of the title, the path, the tags or the text"
     inlines = (ChunkInline,)
@@ -68,3 +68,14 @@ class TermAdmin(ReadOnly[Term]):
     list_display = ("lexeme", "passages")
     ordering = ("-passages", "lexeme")
     search_fields = ("lexeme",)
+
+
+@admin.register(Gap)
+class GapAdmin(ReadOnly[Gap]):
+    list_display = ("query", "project", "persona", "times", "asked_at")
+    list_filter = ("project", "persona")
+    search_fields = ("query",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Gap | None = None) -> bool:
+        """Who has written what was missing takes it off the list."""
+        return request.user.has_perm("knowledge.delete_gap")

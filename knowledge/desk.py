@@ -9,26 +9,27 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.decorators import permission_required
-from django.db.models import Count
+from django.db.models import Count, F, Q
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from myloware.kernel.errors import InvalidInput, MylowareError
 
 from .ingest import ingest
-from .models import Chunk
-from .search import search
+from .models import Document, Gap
+from .search import find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from django.core.files.uploadedfile import UploadedFile
+    from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
 
     from .ingest import Report
     from .search import Hit
 
 MAX_FILES = 20
+# Rows of a list on the desk; the admin's own lists have them all.
+SHOWN = 12
 
 
 class SearchForm(forms.Form):
@@ -55,15 +56,20 @@ class UploadForm(forms.Form):
 
 
 def desk(request: HttpRequest) -> HttpResponse:
-    """A search as the crew would make it, and how much there is for whom."""
+    """A search as the crew would make it, which is not counted as one; what is missing, and what there is for whom."""
     form = SearchForm(request.GET or None)
+    unread = Document.objects.filter(found_at=None).defer("metadata")
     context = admin.site.each_context(request) | {
         "title": "What the crew knows",
         "form": form,
         "hits": _hits(request, form),
-        "upload": UploadForm(),
+        "upload": UploadForm(auto_id="upload_%s"),
         "may_upload": request.user.has_perm("knowledge.add_document"),
         "coverage": _coverage(),
+        "unread": unread[:SHOWN],
+        "more_unread": max(unread.count() - SHOWN, 0),
+        "gaps": Gap.objects.all()[:SHOWN],
+        "more_gaps": max(Gap.objects.count() - SHOWN, 0),
     }
     return render(request, "admin/knowledge/document/desk.html", context)
 
@@ -73,16 +79,21 @@ def _hits(request: HttpRequest, form: SearchForm) -> list[Hit] | None:
         return None
     wanted = dict(form.cleaned_data)
     try:
-        return search([wanted.pop("q")], k=10, **wanted)
+        return find([wanted.pop("q")], k=10, **wanted).hits
     except MylowareError as error:
         messages.error(request, error.message)
         return None
 
 
-def _coverage() -> Iterable[Any]:
-    scopes = Chunk.objects.order_by("project", "persona", "embedding_model")
-    counted = scopes.values("project", "persona", "embedding_model")
-    return counted.annotate(documents=Count("document", distinct=True), passages=Count("pk"))
+def _coverage() -> QuerySet[Document, Any]:
+    """Documents and passages of each scope; ``unread``: those that no search of the crew has found."""
+    scopes = Document.objects.order_by().values("project", "persona", model=F("chunks__embedding_model"))
+    counted = scopes.annotate(
+        documents=Count("pk", distinct=True),
+        passages=Count("chunks"),
+        unread=Count("pk", distinct=True, filter=Q(found_at=None)),
+    )
+    return counted.order_by("project", "persona", "model")
 
 
 @require_POST

@@ -45,6 +45,7 @@ class Document(models.Model):
     checksum = models.CharField(max_length=64, help_text="SHA-256 of the file, hex")
     content_type = models.CharField(max_length=64)
     metadata = SchemaField(schema=DocumentMetadata)
+    found_at = models.DateTimeField(null=True, editable=False, help_text="the crew found it last, to the hour")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -110,3 +111,22 @@ class Term(models.Model):
 
     def __str__(self) -> str:
         return self.lexeme
+
+
+class Gap(models.Model):
+    """A question to which no passage is likely to be the answer: what the documents lack, or say in other words."""
+
+    query = models.CharField(max_length=400, help_text="in lower case, spaces made one")
+    project = models.CharField(max_length=64, blank=True)
+    persona = models.CharField(max_length=64, blank=True)
+    times = models.PositiveIntegerField(default=1, help_text="how often it was asked")
+    asked_at = models.DateTimeField(help_text="last time")
+
+    class Meta:
+        db_table = "kb_gaps"
+        ordering = ["-times", "-asked_at"]
+        constraints = [models.UniqueConstraint(fields=["query", "project", "persona"], name="kb_gap_once_per_scope")]
+        indexes = [models.Index(name="kb_gap_age", fields=["asked_at"])]
+
+    def __str__(self) -> str:
+        return self.query

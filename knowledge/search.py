@@ -17,6 +17,7 @@ from myloware.kernel.errors import InvalidInput
 from .embeddings import embed, readable_models
 from .lexical import with_words, words_of
 from .models import Chunk
+from .usage import note_found, note_gap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -94,7 +95,23 @@ class Legs(NamedTuple):
         return [each for *_, each in sorted(order, key=lambda row: (-row[0] - row[1], row[2].path, row[2].position))]
 
 
+class Found(NamedTuple):
+    """Passages, best first, and the queries that none of them is likely to answer."""
+
+    hits: list[Hit]
+    unanswered: list[str]
+
+
 def search(queries: Sequence[str], *, k: int = 5, project: str | None = None, persona: str | None = None) -> list[Hit]:
+    """As ``find``, and notes for the knowledge base's page what was found and what was not."""
+    found = find(queries, k=k, project=project, persona=persona)
+    note_found({hit.document for hit in found.hits})
+    for query in found.unanswered:
+        note_gap(query, project=project or "", persona=persona or "")
+    return found.hits
+
+
+def find(queries: Sequence[str], *, k: int = 5, project: str | None = None, persona: str | None = None) -> Found:
     """The ``k`` passages that fit ``queries`` taken together, best first, without repeats.
 
     Looks at what is for everybody, for ``project`` and for ``persona``.  Raises ``InvalidInput`` without a query or
@@ -106,8 +123,9 @@ def search(queries: Sequence[str], *, k: int = 5, project: str | None = None, pe
     if not wanted or not 1 <= k <= MAX_HITS:
         raise InvalidInput(f"Give at least one query, and a k of 1-{MAX_HITS}.")
     with SEARCH_SECONDS.labels(project or "", persona or "").time():
-        found = [look(query, project=project or "", persona=persona or "").fused for query in wanted]
-        return _hits(_together(found)[:k])
+        found = {query: look(query, project=project or "", persona=persona or "").fused for query in wanted}
+        unanswered = [query for query in wanted if not any(each.score >= GOOD_SCORE for each in found[query])]
+        return Found(_hits(_together(found.values())[:k]), unanswered)
 
 
 def look(query: str, *, project: str = "", persona: str = "") -> Legs:

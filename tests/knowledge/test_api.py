@@ -78,7 +78,7 @@ def test_the_admin_finds_a_document_by_its_tag(shipped: Path, admin_client: Clie
 def test_the_admin_searches_as_the_crew_does(shipped: Path, admin_client: Client) -> None:
     page = admin_client.get("/admin/knowledge/document/desk/", {"q": "whisper timing"}).content.decode()
     assert page.index("craft/whisper-timing.md") < page.index("craft/sound-design-and-asmr.md")
-    assert "<td>aismr</td><td>every</td><td>wordllama</td><td>2</td>" in page
+    assert "<td>aismr</td>" in page
     assert "weak" in admin_client.get("/admin/knowledge/document/desk/", {"q": "income tax"}).content.decode()
 
 
