@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import math
 import string
-from typing import TYPE_CHECKING, Any, NamedTuple
+from bisect import bisect_right
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
 
-from django.contrib.postgres.search import SearchQuery
 from django.db import connection
 from pgvector import SparseVector
 
-from .models import EVERY, TERM_DIMENSIONS, TEXT_SEARCH, Term
+from .models import EVERY, TERM_DIMENSIONS, TEXT_SEARCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from django.db.models import QuerySet
 
 # A word of a passage counts at most so much, however often it stands there (k1 + 1).
 MOST = 2.2
@@ -28,6 +27,11 @@ MOST = 2.2
 MAX_CANDIDATES = 3_000
 # Shorter words have too many neighbours at one letter's distance.
 MIN_MISSPELT = 5
+
+IN_QUERY = """
+SELECT lexeme, coalesce(passages, 0), kb_dimension(lexeme)
+FROM unnest(tsvector_to_array(to_tsvector(%s::regconfig, %s)) || %s::text) AS lexeme LEFT JOIN kb_terms USING (lexeme)
+"""
 
 
 class Word(NamedTuple):
@@ -62,48 +66,34 @@ class Words(NamedTuple):
 
 def words_of(query: str) -> Words:
     """Looks up the words of a query; one that no passage has is taken for its most frequent neighbour, if any."""
-    lexemes = _lexemes(query)
-    total = Term.objects.filter(lexeme=EVERY).values_list("passages", flat=True).first() or 0
-    known = {word.lexeme: word for word in _look_up(lexemes)}
-    missing = [lexeme for lexeme in lexemes if lexeme not in known]
+    total, found = _in_query(query)
+    known = {word.lexeme: word for word in found if word.passages}
+    missing = [word.lexeme for word in found if not word.passages]
     corrections = {lexeme: word for lexeme in missing if (word := _correction(lexeme))}
     known |= {word.lexeme: word for word in corrections.values()}
     corrected = [word.lexeme for word in corrections.values()]
     return Words(list(known.values()), corrected, len(missing) - len(corrections), total)
 
 
-def with_words(passages: QuerySet[Any], words: Words) -> QuerySet[Any]:
-    """Passages with at least one of the rare words; with all of them, where even the rarest is frequent."""
+def tsquery(words: Words) -> str:
+    """Matches passages with at least one of the rare words; with all of them, where even the rarest is frequent."""
     ordered = sorted(words.known, key=lambda word: word.passages)
-    if not ordered:
-        return passages.none()
-    room = MAX_CANDIDATES - ordered[0].passages
-    if room < 0:
-        return passages.filter(lexemes=_tsquery(ordered, " & "))
-    rare = ordered[:1]
-    for word in ordered[1:]:
-        room -= word.passages
-        if room < 0:
-            break
-        rare.append(word)
-    return passages.filter(lexemes=_tsquery(rare, " | "))
+    together = list(accumulate(word.passages for word in ordered))
+    rare = ordered[: bisect_right(together, MAX_CANDIDATES)]
+    return " | ".join(map(_quoted, rare)) or " & ".join(map(_quoted, ordered))
 
 
-class Lexemes(SearchQuery):
-    """A query of lexemes as they are stored; PostgreSQL's functions would take them apart again."""
-
-    template = "(%(expressions)s)::tsquery"
-
-
-def _tsquery(words: Iterable[Word], between: str) -> Lexemes:
-    quoted = ("'" + word.lexeme.replace("\\", "\\\\").replace("'", "''") + "'" for word in words)
-    return Lexemes(between.join(quoted))
+def _quoted(word: Word) -> str:
+    """A lexeme as it is stored; PostgreSQL's functions that make queries would take it apart again."""
+    return "'" + word.lexeme.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
-def _lexemes(query: str) -> list[str]:
+def _in_query(query: str) -> tuple[int, list[Word]]:
+    """How many passages there are, and the words of the query."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT tsvector_to_array(to_tsvector(%s::regconfig, %s))", [TEXT_SEARCH, query])
-        return list(cursor.fetchone()[0])
+        cursor.execute(IN_QUERY, [TEXT_SEARCH, query, EVERY])
+        found = {row[0]: Word(*row) for row in cursor.fetchall()}
+    return found.pop(EVERY).passages, list(found.values())
 
 
 def _look_up(lexemes: Iterable[str]) -> list[Word]:

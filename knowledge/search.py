@@ -6,23 +6,20 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 from pgvector import HalfVector
-from pgvector.django import CosineDistance, MaxInnerProduct
 from prometheus_client import Histogram
 from pydantic import BaseModel, ConfigDict
 
 from myloware.kernel.errors import InvalidInput
 
 from .embeddings import embed, readable_models
-from .lexical import with_words, words_of
+from .lexical import tsquery, words_of
 from .models import Chunk
 from .usage import note_found, note_gap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from django.db.models import Func, QuerySet
 
     from .embeddings import Vector
     from .lexical import Words
@@ -34,6 +31,26 @@ DEPTH = 50
 EF_SEARCH = 200
 # From this score on a passage is likely to answer; of our judged queries without an answer 1 in 34 reaches it.
 GOOD_SCORE = 0.27
+
+# Of all in the scope the best are taken first: only theirs are the other measure and the document worth reading.
+BOTH = """
+SELECT best.id, path, position, embedding <=> %(vector)s::halfvec, weights <#> %(weights)s::sparsevec
+FROM (
+    SELECT id, document_id, position, embedding, weights FROM kb_embeddings
+    WHERE embedding_model = %(model)s AND project IN ('', %(project)s) AND persona IN ('', %(persona)s)
+    {}
+    LIMIT %(depth)s
+) AS best JOIN kb_documents ON kb_documents.id = document_id
+"""
+
+SHARING = BOTH.format("AND lexemes @@ %(words)s::tsquery ORDER BY weights <#> %(weights)s::sparsevec")
+
+# Sent together they are one transaction.  An index scan goes on until enough rows pass the filters; by default it
+# stops after ``ef_search`` rows.  Its order may be relaxed, as candidates are sorted anyway; strict order throws away
+# what comes late.  An order by anything besides the distance would keep the vector index out.
+NEAREST = """
+SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', %(sight)s, true);
+""" + BOTH.format("ORDER BY embedding <=> %(vector)s::halfvec")
 
 SEARCH_SECONDS = Histogram("kb_search_seconds", "Time of a knowledge base search", ["project", "persona"])
 
@@ -138,10 +155,10 @@ def look(query: str, *, project: str = "", persona: str = "") -> Legs:
     text = " ".join((query, *words.corrected))
     for model in readable_models():
         started = time.perf_counter()
-        scope = _in_scope(model, project, persona, embed([text], model=model)[0], words)
-        nearest += _nearest(scope, words)
+        asked = _asked(model, project, persona, embed([text], model=model)[0], words)
+        nearest += _candidates(NEAREST, asked, words)
         between = time.perf_counter()
-        sharing += _sharing(scope, words)
+        sharing += _candidates(SHARING, asked, words) if words.known else []
         vector_s += between - started
         lexical_s += time.perf_counter() - between
     nearest.sort(key=lambda each: (-each.vector, each.path, each.position))
@@ -149,45 +166,28 @@ def look(query: str, *, project: str = "", persona: str = "") -> Legs:
     return Legs(nearest, sharing, vector_s, lexical_s)
 
 
-def _in_scope(model: str, project: str, persona: str, vector: Vector, words: Words) -> QuerySet[Any]:
-    """Passages that may be found, with both measures."""
-    measures: dict[str, Func] = {"distance": CosineDistance("embedding", HalfVector(vector))}
-    if words.known:
-        measures["product"] = MaxInnerProduct("weights", words.vector)
-    passages = Chunk.objects.filter(embedding_model=model, project__in={"", project}, persona__in={"", persona})
-    return passages.annotate(**measures)
+def _asked(model: str, project: str, persona: str, vector: Vector, words: Words) -> dict[str, Any]:
+    return {
+        "model": model,
+        "project": project,
+        "persona": persona,
+        "vector": HalfVector(vector).to_text(),
+        "weights": words.vector.to_text(),
+        "words": tsquery(words),
+        "depth": DEPTH,
+        "sight": str(EF_SEARCH),
+    }
 
 
-def _nearest(scope: QuerySet[Any], words: Words) -> list[Candidate]:
-    with transaction.atomic():
-        _scan_on()
-        # An order by anything besides the distance would keep the vector index out.
-        return _candidates(scope.order_by("distance"), words)
-
-
-def _sharing(scope: QuerySet[Any], words: Words) -> list[Candidate]:
-    return _candidates(with_words(scope, words).order_by("product"), words) if words.known else []
-
-
-def _scan_on() -> None:
-    """Lets an index scan go on until enough rows pass the filters; by default it stops after ``ef_search`` rows.
-
-    Its order may be relaxed, as candidates are sorted anyway; strict order throws away what comes late.
-    """
+def _candidates(statements: str, asked: dict[str, Any], words: Words) -> list[Candidate]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', %s, true)",
-            [str(EF_SEARCH)],
-        )
-
-
-def _candidates(passages: QuerySet[Any], words: Words) -> list[Candidate]:
-    product = ("product",) if words.known else ()
-    rows = passages.values_list("id", "document__path", "position", "distance", *product)[:DEPTH]
-    return [
-        Candidate(chunk, path, position, _bounded(1 - distance), _bounded(-sum(product) / (words.most or 1)))
-        for chunk, path, position, distance, *product in rows
-    ]
+        cursor.execute(statements, asked)
+        while cursor.nextset():
+            pass
+        return [
+            Candidate(chunk, path, position, _bounded(1 - distance), _bounded(-product / (words.most or 1)))
+            for chunk, path, position, distance, product in cursor.fetchall()
+        ]
 
 
 def _stretched(scores: Sequence[float]) -> list[float]:
