@@ -30,7 +30,7 @@ MIN_MISSPELT = 5
 
 IN_QUERY = """
 SELECT lexeme, coalesce(passages, 0), kb_dimension(lexeme)
-FROM unnest(tsvector_to_array(to_tsvector(%s::regconfig, %s)) || %s::text) AS lexeme LEFT JOIN kb_terms USING (lexeme)
+FROM unnest(tsvector_to_array(to_tsvector(%s::regconfig, %s)) || %s::text[]) AS lexeme LEFT JOIN kb_terms USING (lexeme)
 """
 
 
@@ -43,12 +43,16 @@ class Word(NamedTuple):
 
 
 class Words(NamedTuple):
-    """A query's lexemes. ``corrected`` are those that stand for a misspelt one; ``unknown`` are in no passage."""
+    """A query's lexemes. ``corrected`` are those that stand for a misspelt one; ``unknown`` are in no passage.
+
+    ``total``: passages there are; ``in_scope``: those that may be found.
+    """
 
     known: list[Word]
     corrected: list[str]
     unknown: int
     total: int
+    in_scope: int
 
     def rarity(self, passages: int) -> float:
         """Inverse document frequency, as in BM25, of a word in so many passages; never below 0."""
@@ -64,15 +68,17 @@ class Words(NamedTuple):
         return SparseVector({word.dimension - 1: self.rarity(word.passages) for word in self.known}, TERM_DIMENSIONS)
 
 
-def words_of(query: str) -> Words:
+def words_of(query: str, project: str = "", persona: str = "") -> Words:
     """Looks up the words of a query; one that no passage has is taken for its most frequent neighbour, if any."""
-    total, found = _in_query(query)
-    known = {word.lexeme: word for word in found if word.passages}
-    missing = [word.lexeme for word in found if not word.passages]
+    scopes = [f"{EVERY}{of}{EVERY}{by}" for of in {"", project} for by in {"", persona}]
+    found = _in_query(query, [EVERY, *scopes])
+    total, in_scope = found.pop(EVERY).passages, sum(found.pop(scope).passages for scope in scopes)
+    known = {word.lexeme: word for word in found.values() if word.passages}
+    missing = [word.lexeme for word in found.values() if not word.passages]
     corrections = {lexeme: word for lexeme in missing if (word := _correction(lexeme))}
     known |= {word.lexeme: word for word in corrections.values()}
     corrected = [word.lexeme for word in corrections.values()]
-    return Words(list(known.values()), corrected, len(missing) - len(corrections), total)
+    return Words(list(known.values()), corrected, len(missing) - len(corrections), total, in_scope)
 
 
 def tsquery(words: Words) -> str:
@@ -88,12 +94,11 @@ def _quoted(word: Word) -> str:
     return "'" + word.lexeme.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
-def _in_query(query: str) -> tuple[int, list[Word]]:
-    """How many passages there are, and the words of the query."""
+def _in_query(query: str, counts: list[str]) -> dict[str, Word]:
+    """The words of the query, and rows that count passages, by lexeme."""
     with connection.cursor() as cursor:
-        cursor.execute(IN_QUERY, [TEXT_SEARCH, query, EVERY])
-        found = {row[0]: Word(*row) for row in cursor.fetchall()}
-    return found.pop(EVERY).passages, list(found.values())
+        cursor.execute(IN_QUERY, [TEXT_SEARCH, query, counts])
+        return {row[0]: Word(*row) for row in cursor.fetchall()}
 
 
 def _look_up(lexemes: Iterable[str]) -> list[Word]:

@@ -93,7 +93,10 @@ class Chunk(models.Model):
         indexes = [
             HnswIndex(name="kb_embedding_hnsw", fields=["embedding"], opclasses=["halfvec_cosine_ops"]),
             GinIndex(name="kb_lexemes_gin", fields=["lexemes"]),
-            models.Index(name="kb_scope", fields=["embedding_model", "project", "persona"]),
+            # With the vectors, so that a small scope is searched without its rows.
+            models.Index(
+                name="kb_scope", fields=["embedding_model", "project", "persona"], include=["id", "embedding"]
+            ),
         ]
 
     def __str__(self) -> str:
@@ -101,7 +104,10 @@ class Chunk(models.Model):
 
 
 class Term(models.Model):
-    """How many passages have a word; the row ``EVERY`` counts all of them. Triggers keep both."""
+    """How many passages have a word. Triggers keep it.
+
+    The row ``EVERY`` counts all passages, and a row "*project*persona" those of that scope.
+    """
 
     lexeme = models.TextField(primary_key=True)
     passages = models.BigIntegerField()

@@ -27,30 +27,39 @@ if TYPE_CHECKING:
 MAX_HITS = 50
 # How deep each leg is read.
 DEPTH = 50
-# Passages that the vector index keeps in sight: more find more of the nearest, and take longer (benchmarks/kb.py).
-EF_SEARCH = 200
+# So many passages are compared one by one; an eighth of a larger base, as long as that is not too slow. The vector
+# index would have to step over seven others for each of them (benchmarks/kb.py).
+FEW, MANY, SHARE = 20_000, 150_000, 8
+# Passages that the vector index keeps in sight: more find more of the nearest, and take longer. pgvector allows 1,000.
+MIN_SIGHT, MAX_SIGHT = 200, 1_000
 # From this score on a passage is likely to answer; of our judged queries without an answer 1 in 34 reaches it.
 GOOD_SCORE = 0.27
 
-# Of all in the scope the best are taken first: only theirs are the other measure and the document worth reading.
+# Each leg finds its best, and only of those the other measure and the document are read.
 BOTH = """
-SELECT best.id, path, position, embedding <=> %(vector)s::halfvec, weights <#> %(weights)s::sparsevec
-FROM (
-    SELECT id, document_id, position, embedding, weights FROM kb_embeddings
-    WHERE embedding_model = %(model)s AND project IN ('', %(project)s) AND persona IN ('', %(persona)s)
-    {}
-    LIMIT %(depth)s
-) AS best JOIN kb_documents ON kb_documents.id = document_id
+SELECT passage.id, path, position, embedding <=> %(vector)s::halfvec, weights <#> %(weights)s::sparsevec
+FROM ({} LIMIT %(depth)s) AS best
+JOIN kb_embeddings AS passage ON passage.id = best.id JOIN kb_documents ON kb_documents.id = document_id
 """
 
-SHARING = BOTH.format("AND lexemes @@ %(words)s::tsquery ORDER BY weights <#> %(weights)s::sparsevec")
+SCOPE = """
+FROM kb_embeddings WHERE embedding_model = %(model)s AND project IN ('', %(project)s) AND persona IN ('', %(persona)s)
+"""
+
+SHARING = BOTH.format(
+    "SELECT id" + SCOPE + "AND lexemes @@ %(words)s::tsquery ORDER BY weights <#> %(weights)s::sparsevec"
+)
+
+# Every passage of the scope; their vectors stand in its index. OFFSET keeps PostgreSQL from taking the vector index.
+DISTANCES = "SELECT id, embedding <=> %(vector)s::halfvec AS distance" + SCOPE + "OFFSET 0"
+EXACT = BOTH.format("SELECT id FROM (" + DISTANCES + ") AS scope ORDER BY distance")  # noqa: S608 - our own words
 
 # Sent together they are one transaction.  An index scan goes on until enough rows pass the filters; by default it
 # stops after ``ef_search`` rows.  Its order may be relaxed, as candidates are sorted anyway; strict order throws away
 # what comes late.  An order by anything besides the distance would keep the vector index out.
 NEAREST = """
 SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', %(sight)s, true);
-""" + BOTH.format("ORDER BY embedding <=> %(vector)s::halfvec")
+""" + BOTH.format("SELECT id" + SCOPE + "ORDER BY embedding <=> %(vector)s::halfvec")
 
 SEARCH_SECONDS = Histogram("kb_search_seconds", "Time of a knowledge base search", ["project", "persona"])
 
@@ -148,7 +157,7 @@ def find(queries: Sequence[str], *, k: int = 5, project: str | None = None, pers
 def look(query: str, *, project: str = "", persona: str = "") -> Legs:
     """The legs of one query, over every embedding space that can be asked; distances of two are never compared."""
     started = time.perf_counter()
-    words = words_of(query)
+    words = words_of(query, project, persona)
     lexical_s, vector_s = time.perf_counter() - started, 0.0
     nearest: list[Candidate] = []
     sharing: list[Candidate] = []
@@ -156,7 +165,7 @@ def look(query: str, *, project: str = "", persona: str = "") -> Legs:
     for model in readable_models():
         started = time.perf_counter()
         asked = _asked(model, project, persona, embed([text], model=model)[0], words)
-        nearest += _candidates(NEAREST, asked, words)
+        nearest += _candidates(EXACT if _few(words) else NEAREST, asked, words)
         between = time.perf_counter()
         sharing += _candidates(SHARING, asked, words) if words.known else []
         vector_s += between - started
@@ -175,8 +184,12 @@ def _asked(model: str, project: str, persona: str, vector: Vector, words: Words)
         "weights": words.vector.to_text(),
         "words": tsquery(words),
         "depth": DEPTH,
-        "sight": str(EF_SEARCH),
+        "sight": str(min(max(MIN_SIGHT, words.in_scope // 1_000), MAX_SIGHT)),
     }
+
+
+def _few(words: Words) -> bool:
+    return words.in_scope <= min(max(FEW, words.total // SHARE), MANY)
 
 
 def _candidates(statements: str, asked: dict[str, Any], words: Words) -> list[Candidate]:

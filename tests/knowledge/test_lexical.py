@@ -78,6 +78,16 @@ def test_words_are_counted_as_documents_come_change_and_go(folder: Path, write: 
     assert counts() == {}
 
 
+def test_passages_are_counted_by_scope(folder: Path, write: Write) -> None:
+    for path in ("a.txt", "projects/one/a.txt", "projects/one/b.txt", "personas/iggy/a.txt", "projects/two/a.txt"):
+        write(path, "candle")
+    ingest(folder)
+    assert [words_of("wax", *scope).in_scope for scope in (("", ""), ("one", ""), ("one", "iggy"))] == [1, 3, 4]
+    assert words_of("wax").total == 5
+    Document.objects.filter(project="one").delete()
+    assert words_of("wax", "one").in_scope == 1
+
+
 def test_a_misspelt_word_is_taken_for_its_neighbour(shipped: Path) -> None:
     assert words_of("whipser").corrected == ["whisper"]
     assert words_of("qqqqqqq").unknown == 1

@@ -106,7 +106,13 @@ def test_it_never_mixes_two_embedding_spaces(db: None) -> None:
     assert [hit.chunk_id for hit in search(["candle"], k=9)] == [ours.id]
 
 
-def test_it_finds_the_few_that_pass_a_filter_behind_many_that_do_not(db: None) -> None:
+@pytest.mark.parametrize("few", [0, 20_000])
+def test_it_finds_the_few_that_pass_a_filter_behind_many_that_do_not(
+    db: None, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    # With the vector index, and without it.
+    monkeypatch.setattr("knowledge.search.FEW", few)
+    monkeypatch.setattr("knowledge.search.MANY", few)
     (query,) = embed(["candle"], model=current_model())
     dice = random.Random(1)
 
