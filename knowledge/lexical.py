@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # A word of a passage counts at most so much, however often it stands there (k1 + 1).
 MOST = 2.2
 # Passages that are compared at most for their words: rarer words are looked up first.
-MAX_CANDIDATES = 3_000
+MAX_CANDIDATES = 2_000
 # Shorter words have too many neighbours at one letter's distance.
 MIN_MISSPELT = 5
 

@@ -197,8 +197,9 @@ def _candidates(statements: str, asked: dict[str, Any], words: Words) -> list[Ca
         cursor.execute(statements, asked)
         while cursor.nextset():
             pass
+        most = words.most or 1
         return [
-            Candidate(chunk, path, position, _bounded(1 - distance), _bounded(-product / (words.most or 1)))
+            Candidate(chunk, path, position, _bounded(1 - distance), _bounded(-product / most))
             for chunk, path, position, distance, product in cursor.fetchall()
         ]
 
