@@ -100,10 +100,10 @@ class DecideGate(APIView):
 
         202 when more people have to approve, 403 when the gate's policy leaves it to others.
         """
+        step = _newest(find_run(run_id, request), gate)
         body = DecisionRequest(data=request.data)
         body.is_valid(raise_exception=True)
         wanted = body.validated_data
-        step = _newest(find_run(run_id, request), gate)
         decision = services.Decision(
             Verdict(wanted["verdict"]),
             actor=caller(request),

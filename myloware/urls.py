@@ -9,6 +9,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from .health import health
 from .metrics import metrics
 
+handler404 = "myloware.kernel.requests.nothing_here"
+
 admin.site.site_header = admin.site.site_title = "MyloWare"
 
 urlpatterns = [

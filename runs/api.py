@@ -6,21 +6,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from pydantic import BaseModel, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from access.auth import KeyHolder, caller, holder
 from access.models import Scope
-from myloware.kernel.errors import InvalidInput, NotFound, UnprocessableInput
+from myloware.kernel.errors import NotFound, UnprocessableInput
 
 from . import fork, services
-from .models import Artifact, Project, Run, RunEvent
+from .models import Project, Run
 from .schemas import RunInput, RunOptions
 from .serializers import (
+    ArtifactFilter,
     ArtifactRequest,
     ArtifactSerializer,
+    EventFilter,
     EventSerializer,
     ForkPreview,
     ForkRequest,
@@ -29,6 +31,7 @@ from .serializers import (
     RetryRequest,
     ReviseRequest,
     RunDetailSerializer,
+    RunFilter,
     RunSerializer,
     StartAnswer,
     StartRequest,
@@ -36,6 +39,7 @@ from .serializers import (
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
+    from rest_framework.serializers import Serializer
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -49,6 +53,13 @@ def parse(shape: type[T], value: dict[str, Any]) -> T:
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, fault['loc'])) or 'input'}: {fault['msg']}" for fault in error.errors()]
         raise UnprocessableInput("; ".join(faults)) from error
+
+
+def _query(shape: type[Serializer[Any]], request: Request) -> dict[str, Any]:
+    """What the query string says, as ``shape`` wants it."""
+    query = shape(data=request.query_params)
+    query.is_valid(raise_exception=True)
+    return dict(query.validated_data)
 
 
 def visible(to: KeyHolder) -> QuerySet[Run]:
@@ -92,21 +103,10 @@ class StartRun(APIView):
 
 
 class RunList(APIView):
-    @extend_schema(
-        parameters=[
-            OpenApiParameter("status", str),
-            OpenApiParameter("project", str),
-            OpenApiParameter("user_id", str),
-        ],
-        responses=RunSerializer(many=True),
-    )
+    @extend_schema(parameters=[RunFilter], responses=RunSerializer(many=True))
     def get(self, request: Request) -> Response:
         """The newest 50 runs, filtered."""
-        filters = {"status": "status", "project": "project__slug", "user_id": "user_id"}
-        wanted = {
-            column: request.query_params[name] for name, column in filters.items() if name in request.query_params
-        }
-        runs = visible(holder(request)).filter(**wanted)[:PAGE]
+        runs = visible(holder(request)).filter(**_query(RunFilter, request))[:PAGE]
         return Response(RunSerializer(runs, many=True).data)
 
 
@@ -130,10 +130,11 @@ class CancelRun(APIView):
     @extend_schema(request=ReasonRequest, responses=RunDetailSerializer)
     def post(self, request: Request, run_id: UUID) -> Response:
         """Cancels a run that has not ended."""
+        run = find_run(run_id, request)
         body = ReasonRequest(data=request.data)
         body.is_valid(raise_exception=True)
         reason = body.validated_data["reason"] or "cancelled"
-        run = services.cancel(find_run(run_id, request).id, actor=caller(request), reason=reason)
+        run = services.cancel(run.id, actor=caller(request), reason=reason)
         return Response(RunDetailSerializer(run).data)
 
 
@@ -144,9 +145,10 @@ class RetryRun(APIView):
 
         409 when nothing failed, or the clip did not.
         """
+        run = find_run(run_id, request)
         body = RetryRequest(data=request.data)
         body.is_valid(raise_exception=True)
-        run = services.retry(find_run(run_id, request).id, actor=caller(request), clip=body.validated_data["clip"])
+        run = services.retry(run.id, actor=caller(request), clip=body.validated_data["clip"])
         return Response(RunDetailSerializer(run).data)
 
 
@@ -159,15 +161,16 @@ class ReviseRun(APIView):
 
         409 when no gate is open.
         """
+        run = find_run(run_id, request)
         body = ReviseRequest(data=request.data)
         body.is_valid(raise_exception=True)
-        run = services.revise(find_run(run_id, request).id, **body.validated_data, actor=caller(request))
+        run = services.revise(run.id, **body.validated_data, actor=caller(request))
         return Response(RunDetailSerializer(run).data)
 
 
 class ForkRun(APIView):
     @extend_schema(
-        parameters=[OpenApiParameter("step", str, required=True, description="the first step that is done again")],
+        parameters=[ForkRequest],
         responses=ForkPreview,
     )
     def get(self, request: Request, run_id: UUID) -> Response:
@@ -175,9 +178,8 @@ class ForkRun(APIView):
 
         404 for a step the run does not have, 409 when work before it is not finished.
         """
-        wanted = ForkRequest(data=request.query_params)
-        wanted.is_valid(raise_exception=True)
-        return Response(forecast(find_run(run_id, request), wanted.validated_data["step"]))
+        run = find_run(run_id, request)
+        return Response(forecast(run, _query(ForkRequest, request)["step"]))
 
     @extend_schema(request=ForkRequest, responses={201: RunDetailSerializer})
     def post(self, request: Request, run_id: UUID) -> Response:
@@ -185,9 +187,10 @@ class ForkRun(APIView):
 
         409 when work before the step is not finished, or when it would publish a film that is out already.
         """
+        run = find_run(run_id, request)
         body = ForkRequest(data=request.data)
         body.is_valid(raise_exception=True)
-        new = fork.fork(find_run(run_id, request), body.validated_data["step"], caller(request))
+        new = fork.fork(run, body.validated_data["step"], caller(request))
         return Response(RunDetailSerializer(new).data, status=201)
 
 
@@ -206,34 +209,27 @@ def forecast(run: Run, step: str) -> dict[str, Any]:
 
 
 class RunEvents(APIView):
-    @extend_schema(parameters=[OpenApiParameter("after", int)], responses=EventSerializer(many=True))
+    @extend_schema(parameters=[EventFilter], responses=EventSerializer(many=True))
     def get(self, request: Request, run_id: UUID) -> Response:
         """The run's history in order; ``after`` is the last id the caller has seen."""
-        return Response(EventSerializer(_events(find_run(run_id, request), request), many=True).data)
-
-
-def _events(run: Run, request: Request) -> QuerySet[RunEvent]:
-    after = request.query_params.get("after", "0")
-    if not after.isdecimal():
-        raise InvalidInput("'after' is the id of an event: a whole number.")
-    return run.events.filter(id__gt=int(after))[:500]
+        events = find_run(run_id, request).events.filter(id__gt=_query(EventFilter, request)["after"])
+        return Response(EventSerializer(events[:500], many=True).data)
 
 
 class RunArtifacts(APIView):
-    @extend_schema(parameters=[OpenApiParameter("type", str)], responses=ArtifactSerializer(many=True))
+    @extend_schema(parameters=[ArtifactFilter], responses=ArtifactSerializer(many=True))
     def get(self, request: Request, run_id: UUID) -> Response:
         """What the run produced."""
-        artifacts: QuerySet[Artifact] = find_run(run_id, request).artifacts.all()
-        if "type" in request.query_params:
-            artifacts = artifacts.filter(type=request.query_params["type"])
+        artifacts = find_run(run_id, request).artifacts.filter(**_query(ArtifactFilter, request))
         return Response(ArtifactSerializer(artifacts, many=True).data)
 
     @extend_schema(request=ArtifactRequest, responses={201: ArtifactSerializer})
     def post(self, request: Request, run_id: UUID) -> Response:
         """Adds evidence to the run. Files come only from providers, so ``path`` cannot be set."""
+        run = find_run(run_id, request)
         body = ArtifactRequest(data=request.data)
         body.is_valid(raise_exception=True)
-        artifact = services.record_artifact(run=find_run(run_id, request), **body.validated_data)
+        artifact = services.record_artifact(run=run, **body.validated_data)
         return Response(ArtifactSerializer(artifact).data, status=201)
 
 

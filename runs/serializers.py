@@ -24,6 +24,28 @@ class StartRequest(serializers.Serializer[Any]):
     user_id = serializers.CharField(required=False, default="", max_length=128)
 
 
+class RunFilter(serializers.Serializer[Any]):
+    """Query of ``GET /v1/runs``."""
+
+    status = serializers.CharField(required=False, allow_blank=True)
+    project = serializers.CharField(required=False, allow_blank=True, source="project__slug")
+    user_id = serializers.CharField(required=False, allow_blank=True)
+
+
+class EventFilter(serializers.Serializer[Any]):
+    """Query of ``GET /v1/runs/{runId}/events``."""
+
+    after = serializers.IntegerField(
+        required=False, default=0, min_value=0, max_value=2**63 - 1, help_text="the last id that the caller has seen"
+    )
+
+
+class ArtifactFilter(serializers.Serializer[Any]):
+    """Query of ``GET /v1/runs/{runId}/artifacts``."""
+
+    type = serializers.CharField(required=False, allow_blank=True)
+
+
 class StartAnswer(serializers.Serializer[Any]):
     runId = serializers.UUIDField()
     status = serializers.CharField()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
-from rest_framework import exceptions
+from django.http import Http404, JsonResponse
+from django.views.defaults import page_not_found
+from rest_framework import exceptions, parsers
 from rest_framework.response import Response
 
 from . import errors
@@ -19,11 +21,16 @@ from .logging import log_context
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from django.http import HttpRequest, HttpResponseBase
+    from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 log = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+# How deep JSON may be nested.
+LEVELS = 32
+_UNFIT = re.compile("[\0\ud800-\udfff]")
+_UNFIT_JSON = f"The JSON has a NUL, half a character, a number without end, or more than {LEVELS} levels."
 
 _CODES = {
     400: "invalid_input",
@@ -95,6 +102,38 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         request, "internal_error", "Something broke on our side. Quote the request id when you report it."
     )
     return Response(body, status=500)
+
+
+def nothing_here(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Where no URL fits: programs are told in our shape, browsers on a page."""
+    if request.get_preferred_type(["application/json", "text/html"]) == "text/html":
+        return page_not_found(request, exception)
+    return JsonResponse(error_body(request, "not_found", "There is nothing at this address."), status=404)
+
+
+class JSONParser(parsers.JSONParser):
+    """Takes what PostgreSQL can keep."""
+
+    def parse(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            value = super().parse(*args, **kwargs)
+        except RecursionError as error:
+            raise exceptions.ParseError(_UNFIT_JSON) from error
+        if not _fits(value, LEVELS):
+            raise exceptions.ParseError(_UNFIT_JSON)
+        return value
+
+
+def _fits(value: Any, levels: int) -> bool:
+    if isinstance(value, str):
+        return _UNFIT.search(value) is None
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return levels > 0 and all(_fits(part, levels - 1) for pair in value.items() for part in pair)
+    if isinstance(value, list):
+        return levels > 0 and all(_fits(part, levels - 1) for part in value)
+    return True
 
 
 def _ours(request: HttpRequest, error: errors.MylowareError) -> Response:
