@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.urls import reverse
 
 from personas.registry import PERSONAS
-from runs import preflight, services
+from runs import forecast, preflight, services
 from runs.models import Artifact, Run, Step
 from runs.money import dollars
 from runs.policies import policy_of
@@ -110,6 +110,7 @@ def page_of(step: Step) -> dict[str, Any]:
         "numbers": numbers(run),
         "lines": call_sheet(run),
         "requirements": requirements(run),
+        "estimate": estimate(run) if kind == "plan" else None,
         "film": film_of(run, shown.get("film", "")),
         "draft": _draft(shown.get("draft", {})),
         # After the decision: as they were approved.
@@ -124,13 +125,10 @@ def page_of(step: Step) -> dict[str, Any]:
 def numbers(run: Run) -> dict[str, Any]:
     """What will be made: ``clips``, ``clip_s``, ``film_s`` (seconds), ``format``."""
     specs, options = run.payload.specs, run.payload.options
-    clip_s = options.duration or specs.video_duration_s
-    # Clips that overlap start closer together than they last.
-    interval_s = (specs.model_extra or {}).get("clipInterval", clip_s)
     return {
         "clips": specs.video_count,
-        "clip_s": clip_s,
-        "film_s": interval_s * (specs.video_count - 1) + clip_s,
+        "clip_s": forecast.clip_s(run),
+        "film_s": forecast.film_s(run),
         "format": options.aspect_ratio or specs.aspect_ratio,
     }
 
@@ -145,6 +143,16 @@ def requirements(run: Run) -> list[tuple[str, str]]:
         "Length": said.length,
     }
     return [(label, words) for label, words in rows.items() if words]
+
+
+def estimate(run: Run) -> dict[str, Any]:
+    """What the plan is likely to cost: ``lines`` of a title and dollars, what is ``free``, the ``total``."""
+    prices = [(_line(run, planned).title, microusd) for planned, microusd in forecast.forecast(run)]
+    return {
+        "lines": [(title, dollars(microusd)) for title, microusd in prices if microusd],
+        "free": [title for title, microusd in prices if not microusd],
+        "total": dollars(sum(microusd for _, microusd in prices)),
+    }
 
 
 def call_sheet(run: Run) -> list[Line]:

@@ -78,7 +78,7 @@ class Desk:
             "aspect_ratio": self.options.aspect_ratio or self.specs.aspect_ratio,
             "duration_s": self.options.duration or int(self.specs.video_duration_s),
             "resolution": "1080p" if self.options.quality == "1080p" else "720p",
-            "model": self.options.model or "veo-3-fast",
+            "model": self.options.clip_model,
             "seed": 10_000 + (self.options.seed * 101 + video.index) % 90_000,
         }
 

@@ -216,6 +216,11 @@ class RunOptions(Shape):
     aspect_ratio: Literal["9:16", "16:9", "1:1"] | None = Field(None, alias="aspectRatio")
     model: str | None = Field(None, max_length=64)
 
+    @property
+    def clip_model(self) -> str:
+        """The video model that films the clips."""
+        return self.model or "veo-3-fast"
+
 
 Wish = Annotated[str, Field(min_length=1, max_length=160)]
 StepKind = Literal["stage", "gate", "wait"]
