@@ -22,7 +22,12 @@ Format = Literal["mp4", "gif", "mp3", "jpg", "png", "bmp"]
 Preset = Literal["preview", "mobile", "sd", "hd", "1080", "4k"]
 Quality = Literal["verylow", "low", "medium", "high", "veryhigh"]
 Share = Annotated[float, Field(ge=0, le=1)]
-Seconds = Annotated[float, Field(ge=0)]
+# Far beyond what can be seen or heard, and near enough for FFmpeg to calculate with.
+MOST = 1e6
+Number = Annotated[float, Field(ge=-MOST, le=MOST)]
+Seconds = Annotated[float, Field(ge=0, le=MOST)]
+LongSeconds = Annotated[float, Field(gt=0, le=MOST)]
+Speed = Annotated[float, Field(ge=0.01, le=10)]
 Source = Annotated[str, Field(min_length=1, pattern=r"\S")]
 Colour = Annotated[str, Field(pattern=r"^#[A-Fa-f0-9]{6}$")]
 ALIAS = r"alias://[A-Za-z0-9_-]+"
@@ -68,21 +73,21 @@ def _one_of(allowed: Collection[str] | Collection[float]) -> AfterValidator:
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
 
 
 class Tween(_Part):
     """A change of a number over time; ``start`` and ``length`` are seconds of the clip."""
 
-    start_value: float | None = Field(None, alias="from")
-    end_value: float | None = Field(None, alias="to")
+    start_value: Number | None = Field(None, alias="from")
+    end_value: Number | None = Field(None, alias="to")
     start: Seconds = 0
     length: Seconds | None = None
     interpolation: Literal["linear", "bezier", "constant"] | None = None
     easing: Annotated[str, _one_of(EASINGS)] | None = None
 
 
-Motion = float | tuple[Tween, ...]
+Motion = Number | Annotated[tuple[Tween, ...], Field(min_length=1)]
 
 
 class Crop(_Part):
@@ -102,7 +107,7 @@ class VideoAsset(_Part):
     trim: Seconds = 0
     volume: Motion = 1
     volumeEffect: Literal["none", "fadeIn", "fadeOut", "fadeInFadeOut"] = "none"
-    speed: Annotated[float, Field(gt=0, le=10)] = 1
+    speed: Speed = 1
     crop: Crop = Crop()
     # How the service prepares the file for itself; nothing that can be seen.
     transcode: bool = False
@@ -123,7 +128,7 @@ class AudioAsset(_Part):
     src: Source
     trim: Seconds = 0
     volume: Motion = 1
-    speed: Annotated[float, Field(gt=0, le=10)] = 1
+    speed: Speed = 1
     effect: Literal["none", "fadeIn", "fadeOut", "fadeInFadeOut"] = "none"
 
 
@@ -187,7 +192,7 @@ class Clip(_Part):
     alias: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] | None = None
     asset: Asset
     start: Seconds | Annotated[str, Field(pattern=rf"^(auto|{ALIAS})$")]
-    length: Annotated[float, Field(gt=0)] | Annotated[str, Field(pattern=rf"^(auto|end|{ALIAS})$")]
+    length: LongSeconds | Annotated[str, Field(pattern=rf"^(auto|end|{ALIAS})$")]
     fit: Fit = "crop"
     scale: Motion = 1
     width: Annotated[float, Field(ge=1, le=3840)] | None = None
@@ -242,7 +247,7 @@ class Range(_Part):
     """The part of the film that is made, in seconds; without ``length`` to the end."""
 
     start: Seconds = 0
-    length: Annotated[float, Field(gt=0)] | None = None
+    length: LongSeconds | None = None
 
 
 class Poster(_Part):
