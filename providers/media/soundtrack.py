@@ -108,16 +108,19 @@ def mix(film: Plan, heard: Sequence[Sound], folder: Path) -> Samples:
 def _decoded(sound: Sound, count: int, folder: Path) -> Samples:
     """At most ``count`` samples of what is heard, shape (2, samples)."""
     if sound.speed != 1:
-        return _at_speed(sound, folder)[:, :count]
+        return _at_speed(sound, count, folder)
     skip = round(sound.trim_s * RATE_HZ)
-    blocks: list[Samples] = [np.zeros((2, 0), dtype=np.float32)]
-    have = 0
+    heard: Samples = np.zeros((2, count), dtype=np.float32)
+    end = 0
     for block in _samples(sound.file):
-        blocks.append(block)
-        have += block.shape[1]
-        if have >= skip + count:
-            break
-    return np.concatenate(blocks, axis=1)[:, skip : skip + count]
+        start, end = end, end + block.shape[1]
+        wanted = block[:, max(0, skip - start) : max(0, skip + count - start)]
+        if wanted.size:
+            first = max(0, start - skip)
+            heard[:, first : first + wanted.shape[1]] = wanted
+        if end >= skip + count:
+            return heard
+    return heard[:, : max(0, end - skip)]
 
 
 def _samples(path: Path) -> Iterator[Samples]:
@@ -125,10 +128,12 @@ def _samples(path: Path) -> Iterator[Samples]:
     try:
         with av.open(str(path)) as container:
             resampler = av.AudioResampler(format="fltp", layout="stereo", rate=RATE_HZ)
+            # FFmpeg shows the picture as if the file's clock began at zero.
+            zero_s = (container.start_time or 0) / av.time_base
             begun = False
             for frame in container.decode(audio=0):
                 if not begun and frame.time:
-                    yield np.zeros((2, max(0, round(frame.time * RATE_HZ))), dtype=np.float32)
+                    yield np.zeros((2, max(0, round((frame.time - zero_s) * RATE_HZ))), dtype=np.float32)
                 begun = True
                 for part in resampler.resample(frame):
                     yield np.asarray(part.to_ndarray(), dtype=np.float32)
@@ -136,8 +141,8 @@ def _samples(path: Path) -> Iterator[Samples]:
         raise MediaError(f"the sound of {path.name} cannot be read: {error.strerror}") from error
 
 
-def _at_speed(sound: Sound, folder: Path) -> Samples:
-    """Faster or slower at the same pitch."""
+def _at_speed(sound: Sound, count: int, folder: Path) -> Samples:
+    """At most ``count`` samples, faster or slower at the same pitch."""
     raw = folder / "speed.f32"
     slow = sound.speed
     tempo = []
@@ -146,8 +151,10 @@ def _at_speed(sound: Sound, folder: Path) -> Samples:
         slow /= SLOWEST
     chain = ",".join([*tempo, f"atempo={slow:g}"])
     options = ["-ss", f"{sound.trim_s:.6f}", "-i", str(sound.file), "-map", "0:a:0", "-af", chain]
+    # A slow sound is many times as long as its file.
+    options += ["-t", f"{count / RATE_HZ:.6f}"]
     ffmpeg.write([*options, "-ar", str(RATE_HZ), "-ac", "2", "-f", "f32le"], raw, timeout_s=300)
-    return np.fromfile(raw, dtype=np.float32).reshape(-1, 2).T
+    return np.fromfile(raw, dtype=np.float32).reshape(-1, 2).T[:, :count]
 
 
 def _envelope(sound: Sound, film: Plan, count: int) -> Samples:

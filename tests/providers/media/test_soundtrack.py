@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from providers.media import ffmpeg
 from providers.media.probe import probe
 from providers.media.render import render
+from providers.media.soundtrack import Sound, _decoded
 from tests.providers.media.media_files import make_clip, samples_of
 
 Samples = npt.NDArray[np.floating[Any]]
@@ -122,3 +124,32 @@ def test_a_part_of_the_film_has_its_part_of_the_sound(tmp_path: Path, tones: dic
     assert len(sound) / RATE == pytest.approx(1, abs=0.05)
     assert level(sound, 0.25) < 0.01
     assert level(sound, 0.75) > 0.05
+
+
+def test_a_recording_whose_clock_does_not_begin_at_zero_is_heard_at_once(
+    tmp_path: Path, tones: dict[str, Path]
+) -> None:
+    live = tmp_path / "live.mkv"
+    ffmpeg.write(["-i", str(tones["film"]), "-c", "copy", "-output_ts_offset", "50"], live, timeout_s=20)
+    film = {"asset": {"type": "video", "src": "live"}, "length": 2}
+    sound = heard(tmp_path, tones | {"live": live}, film)
+    assert level(sound, 1) > 0.05
+
+
+def test_of_a_long_sound_only_what_is_heard_is_held_or_written(tmp_path: Path, tones: dict[str, Path]) -> None:
+    long = tmp_path / "long.wav"
+    # Silence for ten minutes, and a tone after it.
+    chain = "sine=f=880:d=604:r=8000,volume=0:enable='lt(t,600)'"
+    ffmpeg.write(["-f", "lavfi", "-i", chain], long, timeout_s=60)
+    late = Sound("x", long, first=0, count=12, trim_s=600, speed=1, gain=np.ones(13))
+    tracemalloc.start()
+    part = _decoded(late, RATE, tmp_path)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert part.shape == (2, RATE)
+    assert np.abs(part).max() > 0.05
+    # All of it would be 230 MB.
+    assert peak_bytes < 20_000_000
+    slow = Sound("x", tones["high"], first=0, count=12, trim_s=0, speed=0.05, gain=np.ones(13))
+    assert _decoded(slow, RATE, tmp_path).shape == (2, RATE)
+    assert (tmp_path / "speed.f32").stat().st_size == pytest.approx(8 * RATE, abs=8 * 10)
