@@ -301,7 +301,10 @@ class Edit(_Part):
 
 def checked(edit: Mapping[str, Any]) -> Edit:
     """The Edit with its merge fields filled in. Raises UnprocessableInput naming the JSON path of the first fault."""
-    filled = {key: value for key, value in merged(dict(edit)).items() if key != "merge"}
+    try:
+        filled = {key: value for key, value in merged(dict(edit)).items() if key != "merge"}
+    except RecursionError as error:
+        raise refused("edit", "its parts stand in each other too deep") from error
     try:
         return Edit.model_validate(filled)
     except ValidationError as error:

@@ -45,8 +45,9 @@ def fitted(natural: Size, box: Size, fit: Fit) -> Size:
 
 def shape_of(natural: Size, size: Size) -> tuple[int, int, int, int]:
     """The middle of a picture that has the shape of ``size``: width, height, left, top."""
-    width = min(natural.width, round(natural.height * size.width / size.height))
-    height = min(natural.height, round(natural.width * size.height / size.width))
+    # A crop of less than two pixels is none to FFmpeg.
+    width = min(natural.width, max(2, round(natural.height * size.width / size.height)))
+    height = min(natural.height, max(2, round(natural.width * size.height / size.width)))
     return width, height, (natural.width - width) // 2, (natural.height - height) // 2
 
 

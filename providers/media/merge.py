@@ -16,7 +16,8 @@ def merged(edit: JSON) -> JSON:
     fields = edit.get("merge")
     if not isinstance(fields, list):
         return json.loads(json.dumps(edit))  # type: ignore[no-any-return]
-    values = {str(each["find"]): each["replace"] for each in fields if isinstance(each, dict) and len(each) == 2}
+    whole = (each for each in fields if isinstance(each, dict) and {"find", "replace"} <= each.keys())
+    values = {str(each["find"]): each["replace"] for each in whole}
     kept = {key: _filled(value, values) for key, value in edit.items() if key != "merge"}
     return kept | {"merge": fields}
 

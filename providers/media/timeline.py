@@ -143,7 +143,7 @@ def plan(edit: Edit, placed: Sequence[Placed], material: Material) -> Plan:
     # Where clips of one track overlap, the later one lies on top: the service's own examples do so.
     lowest_first = sorted(placed, key=lambda each: (-each.track, each.start_s))
     layers = [layer for each in lowest_first for layer in _layers(each, stage)]
-    first, end = _range(output, max(round(each.end_s * fps) for each in placed), fps)
+    first, end = _range(output, max(sum(span(each, fps)) for each in placed), fps)
     return Plan(
         frame=frame,
         scaled=_scaled(output, frame),

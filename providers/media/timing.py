@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from providers.media.edit import Clip, Timeline, refused
+from providers.media.limits import LONGEST_S
 
 STILL_S = 3.0
 SHORTEST_END_S = 0.1
+# Each of these asks for the next while it is asked itself, and Python bounds that.
+MOST_IN_A_ROW = 100
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,19 @@ def place(timeline: Timeline, lasts: Callable[[Clip, str], float]) -> tuple[Plac
     """Every clip, tracks from the top, clips in the order they are written.
 
     ``lasts`` tells the seconds of a clip's asset; it is asked for ``auto`` only. Raises UnprocessableInput for a time
-    that depends on itself and for an unknown alias.
+    that depends on itself, for an unknown alias, and for a film that gets too long.
     """
     clock = _Clock(timeline, lasts)
     return tuple(
-        Placed(_path(where), where[0], clip, clock.start(where), clock.length(where))
+        _bounded(Placed(_path(where), where[0], clip, clock.start(where), clock.length(where)))
         for where, clip in _clips(timeline)
     )
+
+
+def _bounded(placed: Placed) -> Placed:
+    if placed.end_s > LONGEST_S:
+        raise refused(f"{placed.path}.length", f"no film of more than {LONGEST_S} s is made here")
+    return placed
 
 
 Where = tuple[int, int]
@@ -74,6 +83,8 @@ class _Clock:
         key = (where, name)
         if key in self.asked:
             raise refused(f"{_path(where)}.{name}", "depends on itself")
+        if len(self.asked) == MOST_IN_A_ROW:
+            raise refused(f"{_path(where)}.{name}", "hangs on too many other clips")
         if key not in self.known:
             self.asked.append(key)
             self.known[key] = find(where)

@@ -10,9 +10,10 @@ import httpx
 
 from providers.callbacks import body_json
 from providers.handlers import Handlers, video
+from providers.media.limits import LONGEST_S
 from providers.media.merge import merged
 
-from .schema import faults
+from .schema import faults, length_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,7 @@ class EditApi(Handlers):
     def take(self, edit: JSON, version: str) -> httpx.Response:
         """201 with the render's id, or 400 with what is wrong with the Edit."""
         filled = {key: value for key, value in merged(edit).items() if key != "merge"}
-        wrong = faults(edit) or _beyond(filled["output"])
+        wrong = faults(edit) or _beyond(filled)
         if wrong:
             return refused(wrong)
         job = self._renders.queue(filled, version)
@@ -100,8 +101,11 @@ class EditApi(Handlers):
         return video(request, self._renders.film(job_id.replace("-", "")))
 
 
-def _beyond(output: JSON) -> list[JSON]:
+def _beyond(edit: JSON) -> list[JSON]:
     """What the service makes and whoever answers here does not, as faults."""
+    if length_s(edit) > LONGEST_S:
+        return [{"path": "$.timeline", "message": f"no film of more than {LONGEST_S} s is made here"}]
+    output = edit["output"]
     stills = [name for name in ("poster", "thumbnail") if name in output]
     faulty = [*([] if output["format"] == "mp4" else ["format"]), *stills]
     return [{"path": f"$.output.{name}", "message": "only MP4 films are rendered here"} for name in faulty]

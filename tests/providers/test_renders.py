@@ -120,6 +120,12 @@ def test_what_is_no_film_is_refused_with_its_path(output: dict[str, Any], path: 
     with pytest.raises(ProviderRefused) as caught:
         order(wanted)
     assert f"{path} only MP4 films are rendered here" in caught.value.message
+
+
+def test_a_film_of_hours_is_refused_and_waits_for_no_disk_that_would_hold_it() -> None:
+    with pytest.raises(ProviderRefused, match=r"\$\.timeline no film of more than 3600 s"):
+        order(edit("https://clips.test/a.mp4", length_s=100_000))
+    assert not Render.objects.exists()
     assert not Render.objects.exists()
 
 

@@ -21,7 +21,7 @@ from providers.media.text.stills import Still
 # The room below captions, as a share of the frame's height.
 BOTTOM_SHARE = 0.05
 
-_CLOCK = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
+_CLOCK = r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
 _TIMES = re.compile(rf"^\s*{_CLOCK}\s*-->\s*{_CLOCK}(?:\s.*)?$")
 # Tags of both formats, and the overrides that SubRip files inherit from SSA.
 _TAG = re.compile(r"</?[a-zA-Z\d][^>]*>|\{\\[^}]*\}")

@@ -126,3 +126,8 @@ def test_a_letter_without_a_glyph_is_refused_before_anything_is_drawn() -> None:
 
 def test_an_unknown_family_is_refused() -> None:
     assert refusal(_caption(font={"family": "Arial"}), captions=SRT).detail["path"] == "font.family"
+
+
+def test_a_time_of_hundreds_of_digits_is_no_cue() -> None:
+    endless = f"1\n{'9' * 400}:00:00,000 --> {'9' * 401}:00:00,000\nnever\n\n1\n00:00:01,000 --> 00:00:02,000\nonce"
+    assert [cue.text for cue in cues(endless)] == ["once"]
