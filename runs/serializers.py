@@ -218,9 +218,18 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
         return spec
 
 
-class ArtifactRequest(serializers.Serializer[Any]):
-    """Body of ``POST /v1/runs/{runId}/artifacts``: evidence added from outside."""
+# Those without a dot that the engine writes, and reads again: a false one would be taken for its own.
+OURS = frozenset({"citations", "idea", "poster", "prompt", "script", "trace"})
 
-    type = serializers.CharField(max_length=32)
+
+class ArtifactRequest(serializers.Serializer[Any]):
+    """Body of ``POST /v1/runs/{runId}/artifacts``: evidence from outside, under a word that is not the engine's."""
+
+    type = serializers.RegexField(r"^[a-z][a-z0-9_-]*$", max_length=32)
     url = serializers.URLField(required=False, default="", allow_blank=True, max_length=2000)
     metadata = serializers.DictField(required=False, default=dict)
+
+    def validate_type(self, word: str) -> str:
+        if word in OURS:
+            raise serializers.ValidationError(f"'{word}' is what the engine calls papers of its own.")
+        return word
