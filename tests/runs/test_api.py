@@ -144,6 +144,38 @@ def test_evidence_can_be_added_but_no_file(client: Client, key: dict[str, str], 
     assert [row["type"] for row in client.get(f"{path}?type=notification", headers=key).json()] == ["notification"]
 
 
+@pytest.mark.parametrize("word", ["idea", "poster", "ffmpeg.normalized", "publish.url", "hitl.vote", "run.proposal"])
+def test_evidence_from_outside_is_not_taken_for_the_engines(
+    client: Client, key: dict[str, str], run: Run, word: str
+) -> None:
+    path = f"/v1/runs/{run.id}/artifacts"
+    assert (
+        client.post(path, {"type": word, "url": "https://evil.test"}, "application/json", headers=key).status_code
+        == 400
+    )
+    assert not run.artifacts.filter(type=word).exists()
+
+
+@pytest.mark.parametrize("filter_", ["project", "user_id", "status"])
+def test_a_filter_that_no_text_can_be_is_refused(client: Client, key: dict[str, str], filter_: str) -> None:
+    answer = client.get(f"/v1/runs?{filter_}=%00", headers=key)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_input")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 50_000,
+        b'{"input": ' + b"[" * 50_000,
+        b'{"project": "aismr", "input": {"prompt": "a moon\\u0000"}}',
+    ],
+)
+def test_what_can_be_neither_read_nor_stored_is_refused(client: Client, key: dict[str, str], body: bytes) -> None:
+    answer = client.post("/v1/runs/start", body, "application/json", headers=key)
+    assert answer.status_code == 400
+    assert "The JSON has a NUL" in answer.json()["error"]["message"]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_stream_tells_what_happened_and_ends_with_the_run(settings: Settings) -> None:
     call_command("load_projects", verbosity=0)
