@@ -23,6 +23,7 @@ from myloware.kernel.errors import (
     RateLimited,
 )
 from myloware.kernel.logging import cleaned, redact
+from myloware.kernel.plain import has_zero
 
 from .contracts import missing, require
 from .tools import Context, StageContext
@@ -51,6 +52,7 @@ CHARACTERS_PER_TOKEN = 4
 REMINDER = "crew.reminder"
 
 CREDENTIAL = "leave out what looks like a password or key, and write the rest again."
+ZERO = "leave out the character zero (U+0000), and write the rest again."
 
 _OPERATOR = (vendors.ModelAuthenticationError, vendors.ModelPermissionDeniedError, vendors.ModelNotFoundError)
 _REFUSED = (vendors.ModelInvalidRequestError, vendors.ContextOverflowError)
@@ -224,6 +226,8 @@ class Completion(Hooks):
         text = output.model_dump_json()
         if redact(text) != text:
             return CREDENTIAL
+        if has_zero(output.model_dump()):
+            return ZERO
         return self.persona.check(output, context.brief) or self._repeats(output, context)
 
     def _repeats(self, output: BaseModel, context: StageContext) -> str:

@@ -229,6 +229,15 @@ SCRIPTS = (
         ("quinn",),
         orders=0,
     ),
+    # --- What no database stores
+    Script(
+        "writes the character zero into its output",
+        lambda g: [*g[:-1], within(g, "A candle \0 that melts upwards.")],
+        "character zero",
+    ),
+    Script("takes the zero out again", lambda g: [*g[:-1], within(g, "A candle \0 that melts upwards."), fresh(g[-1])]),
+    Script("searches for the zero", lambda good: [odd("memory_search", query="who\0?"), *good], fits=SEARCHING),
+    Script("publishes the zero", lambda g: [*ordered(g, title="M\0oon")], "character zero", ("quinn",), orders=0),
     Script("searches for a key", lambda good: [odd("memory_search", query=f"who has {KEY}"), *good], fits=SEARCHING),
     Script(
         "publishes a link",
