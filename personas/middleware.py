@@ -159,16 +159,21 @@ class Played(Hooks):
 class OneAnswerPerCall(Hooks):
     """A tool call id that was answered before gets the same answer, and its tool is not run again.
 
-    A call that comes without an id gets one.
+    A call that comes without an id gets one, and so does one whose id belongs to an earlier turn: some services count
+    their calls from zero again whenever a person speaks.
     """
 
     def wrap_model_call(
         self, request: ModelRequest[Context], handler: Callable[[ModelRequest[Context]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
         response = handler(request)
+        turn = this_turn(request.messages)
+        earlier = request.messages[: len(request.messages) - len(turn)]
+        known = {call["id"] for message in ai_messages(earlier) for call in message.tool_calls}
         for message in ai_messages(response.result):
             for call in message.tool_calls:
-                call["id"] = call["id"] or f"call_{uuid4().hex}"
+                if not call["id"] or call["id"] in known:
+                    call["id"] = f"call_{uuid4().hex}"
         return response
 
     def wrap_tool_call(
@@ -196,6 +201,18 @@ class NoCredentials(Hooks):
             return handler(request)
         log.warning("credential in a tool call", extra={"tool": call["name"]})
         return ToolMessage(CREDENTIAL, name=call["name"], tool_call_id=call["id"], status="error")
+
+
+class NoZeros(Hooks):
+    """No tool gets the character zero, which PostgreSQL cannot store."""
+
+    def wrap_tool_call(
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolMessage | Command[Any]]
+    ) -> ToolMessage | Command[Any]:
+        call = request.tool_call
+        if not has_zero(call["args"]):
+            return handler(request)
+        return ToolMessage(ZERO, name=call["name"], tool_call_id=call["id"], status="error")
 
 
 class Completion(Hooks):

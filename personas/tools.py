@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from langchain.tools import ToolRuntime
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AnyMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool, tool
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -240,14 +240,15 @@ def propose_run(
 
     Below a confidence of 0.70 nothing is proposed: you are told to ask, or to decline.
     """
-    if _answered_this_turn(runtime.state["messages"], "propose_run"):
+    messages = runtime.state["messages"]
+    if _answered_this_turn(messages, "propose_run") or not _is_first(messages, "propose_run", _call_id(runtime)):
         raise InvalidInput("You have proposed a film already. Say so, and wait for the person's answer.")
-    _sure_enough(min([confidence, *_confidences(runtime.state["messages"])]))
+    _sure_enough(min([confidence, *_confidences(messages)]))
     context: ChatContext = runtime.context
     given = {key: value for key, value in wishes.items() if value}
     proposal = context.caller.call(
         context.office.propose_run,
-        _call_id(runtime),
+        f"{_turn_id(runtime)}.{_call_id(runtime)}",
         project=context.project or project,
         input={"prompt": prompt} | {key: given[key] for key in ("object", "modifiers") if key in given},
         options={key: given[key] for key in ("skip_steps", "optional_personas") if key in given}
@@ -287,6 +288,12 @@ def _call_id(runtime: Runtime) -> str:
     return runtime.tool_call_id
 
 
+def _turn_id(runtime: Runtime) -> str:
+    """Of what the person said: ids of calls may come again later, when the conversation has forgotten the first."""
+    said = [message.id for message in runtime.state["messages"] if isinstance(message, HumanMessage)]
+    return str(said[-1])
+
+
 def _sure_enough(confidence: float) -> None:
     if confidence < CLARIFY_FROM:
         raise InvalidInput("Nothing is proposed: decline in one sentence, say why, and name what you could make.")
@@ -313,6 +320,12 @@ def _answered_this_turn(messages: list[AnyMessage], name: str) -> bool:
         if isinstance(message, ToolMessage) and message.name == name and message.status != "error":
             return True
     return False
+
+
+def _is_first(messages: list[AnyMessage], name: str, call_id: str) -> bool:
+    """Of the calls that the model makes of a tool at once."""
+    calls = messages[-1].tool_calls if isinstance(messages[-1], AIMessage) else []
+    return next((call["id"] for call in calls if call["name"] == name), call_id) == call_id
 
 
 def _run_ids(*runs: Mapping[str, Any]) -> list[str]:

@@ -101,6 +101,24 @@ class TestConfidence:
         reply = say("it burns under water", proposing(0.9, "Here is the plan."), user_id="alice", saver=saver)
         assert reply.run_ids == (str(Run.objects.get().id),)
 
+    def test_a_model_whose_call_ids_begin_anew_in_each_turn_proposes_a_film_each_time(self) -> None:
+        saver = InMemorySaver()
+        for number, prompt in enumerate(["a candle burns under water", "a moth eats a lamp", "a moon melts"], 1):
+            wish = call("propose_run", {**WISH, "prompt": prompt, "confidence": 0.9}, id="call_0")
+            reply = say(prompt, ScriptedModel(wish, AIMessage("Here.")), user_id="alice", saver=saver)
+            assert Run.objects.count() == number
+            assert Run.objects.get(id=reply.run_ids[0]).payload.input.brief == prompt
+            # The conversation may have forgotten the call.
+            saver = saver if number == 1 else InMemorySaver()
+
+    def test_two_proposals_at_once_are_one(self) -> None:
+        wishes = [
+            {"name": "propose_run", "args": {**WISH, "confidence": 0.9}, "id": each, "type": "tool_call"}
+            for each in ("one", "two")
+        ]
+        say("a candle", ScriptedModel(AIMessage("", tool_calls=wishes), AIMessage("Here.")), user_id="alice")
+        assert Run.objects.count() == 1
+
     def test_the_offline_model_asks_one_question_and_takes_the_answer(self, api: Client) -> None:
         asked = chat(api, "make me a video", user_id="quentin").json()
         assert asked["run_ids"] == []
