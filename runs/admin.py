@@ -84,7 +84,9 @@ class OfRun(History[M]):
 # --- Projects
 
 
-class AccountInline(admin.TabularInline[ProjectSocial, Project]):
+class AccountInline(admin.StackedInline[ProjectSocial, Project]):
+    """Not as a table: its cells have no labels that a screen reader could read."""
+
     model = ProjectSocial
     extra = 0
     verbose_name = "account"

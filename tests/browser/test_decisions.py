@@ -18,8 +18,7 @@ from hitl.links import approval_url
 from hitl.messages import PAST
 from hitl.tasks import invite
 from runs import services, tasks
-from runs.models import Approval, Project, Run
-from runs.schemas import Resolution
+from runs.models import Approval, Run
 from runs.states import Verdict
 from telegram_bot.models import TelegramChat
 from tests.hitl import scenes
@@ -59,15 +58,6 @@ def crew(run: Run, step: Step) -> None:
     assert tasks._stage(str(run.id), str(step.id)) == "done"
 
 
-def small(clips: int) -> None:
-    """Films of so few clips, of the smallest size that the platform takes."""
-    project = Project.objects.get(slug="aismr")
-    size = {"resolution": Resolution(width=360, height=640, fps=30)}
-    specs = project.spec.specs.with_clips(clips).model_copy(update=size)
-    project.spec = project.spec.model_copy(update={"specs": specs})
-    project.save()
-
-
 def newest() -> Run:
     return Run.objects.latest("created_at")
 
@@ -80,7 +70,7 @@ def asked(run: Run, gate: str) -> str:
 
 
 def test_a_film_is_decided_on_a_phone_and_made_of_exactly_what_was_typed(browse: Browsing) -> None:
-    small(CLIPS)
+    telegram.small_films(CLIPS)
     talk(WISH, user_id=ADA)
     run = newest()
 
@@ -195,7 +185,7 @@ def test_the_same_rows_whether_by_mail_by_telegram_or_by_the_api(
     TelegramChat.objects.create(chat_id=CHAT, user=User.objects.create_user(ADA))
     key = ApiKey.make(ADA, ["chat", "hitl"], owner=ADA)[1]
     client = Client(headers={"X-API-Key": key})
-    small(2)
+    telegram.small_films()
     mailed = decided(partial(talk, WISH, user_id=ADA), partial(by_mail, browse=browse, mails=mailoutbox))
     pressed = decided(partial(telegram.write, chat, WISH), partial(by_telegram, chat=chat))
     called = decided(partial(said, client), partial(by_api, client=client))

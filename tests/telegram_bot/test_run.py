@@ -83,11 +83,11 @@ def ask(run: Run) -> None:
     assert invite(str(scenes.gate(run).id), CHANNEL) == "sent"
 
 
-def small_films() -> None:
-    """Films of two clips, of the smallest size that the platform takes."""
+def small_films(clips: int = 2) -> None:
+    """Films of few clips, of the smallest size that the platform takes."""
     project = Project.objects.get(slug="aismr")
     size = {"resolution": Resolution(width=360, height=640, fps=30)}
-    specs = project.spec.specs.with_clips(2).model_copy(update=size)
+    specs = project.spec.specs.with_clips(clips).model_copy(update=size)
     project.spec = project.spec.model_copy(update={"specs": specs})
     project.save()
 
