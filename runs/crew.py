@@ -15,10 +15,10 @@ from personas import checkpoints
 from personas.base import StageBrief, StageResult
 from personas.llm import chat_model, fallback_models
 
-from . import money, services
-from .models import Artifact, Run, Step
+from . import archive, money, services
+from .models import Step
 from .ports import Desk, Library, clip_artifacts, film_url, outputs
-from .states import REVIEWER, RunStatus
+from .states import REVIEWER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +39,8 @@ def perform(step: Step) -> dict[str, Any]:
     # LangChain takes a second and 70 MB to load: only a process that runs a stage pays for it.
     from personas.agent import messages_of, model_calls, prompt_of, run_stage, searches
 
+    if step.name == "iggy":
+        archive.file_films(step.run)
     brief = brief_of(step)
     thread_id, checkpointer = _thread_of(step), checkpoints.saver(conninfo())
     money.reserve_stage(step)
@@ -126,7 +128,7 @@ def _materials(step: Step) -> dict[str, Any]:
     if step.name == REVIEWER:
         return {"work": _work_before(step)}
     return {
-        **({"archive": _archive(step.run)} if step.name == "iggy" else {}),
+        **({"archive": archive.headers(step.run)} if step.name == "iggy" else {}),
         "ideas": ideas,
         "clips": [
             {
@@ -140,14 +142,6 @@ def _materials(step: Step) -> dict[str, Any]:
         "film": film_url(step),
         "account": {"platform": social.provider, "name": social.account_id} if social else {},
     }
-
-
-def _archive(run: Run) -> list[str]:
-    """The headers of the project's latest films, as many films as its ``archiveRuns`` says."""
-    films = Run.objects.filter(project=run.project, status=RunStatus.SUCCEEDED).exclude(id=run.id)
-    latest = films.values_list("id", flat=True)[: int(run.project.spec.settings.get("archiveRuns", 0))]
-    papers = Artifact.objects.filter(type="idea", run__in=list(latest)).values_list("metadata", flat=True)
-    return list(dict.fromkeys(idea["header"] for ideas in papers for idea in ideas["ideas"]))
 
 
 def _work_before(step: Step) -> dict[str, Any]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from knowledge.likeness import alike
+from knowledge.models import Document
+from knowledge.search import search
 from runs import crew, services
+from runs.models import Run
 from runs.states import RunStatus
 
 from .journey import approve, park, stage, work
 
 if TYPE_CHECKING:
-    from runs.models import Run
-
     from .conftest import MakeRun
 
 
@@ -41,6 +42,25 @@ def test_only_films_of_the_project_that_were_made_count(make_run: MakeRun, agent
     mine = make_run("aismr")
     approve(mine)
     assert crew.brief_of(stage(mine, "iggy")).materials["archive"] == []
+
+
+def test_what_was_made_is_known_to_the_projects_iggy_alone(make_run: MakeRun, agent_run: Run) -> None:
+    first, second, third = (make_run("aismr") for _ in range(3))
+    header = headers(first)[0]
+    assert not Document.objects.filter(folder="archive").exists()
+    Run.objects.filter(id=first.id).update(status=RunStatus.SUCCEEDED)
+    headers(second)
+    (document,) = Document.objects.filter(folder="archive")
+    assert (document.path, document.project, document.persona) == (f"archive/{first.id}.md", "aismr", "iggy")
+    assert header in document.chunks.filter(heading__endswith="Ideas")[0].text
+    passages = set(document.chunks.values_list("id", flat=True))
+    assert document.path in {hit.path for hit in search([header], k=10, project="aismr", persona="iggy")}
+    assert document.path not in {hit.path for hit in search([header], k=50, project="aismr", persona="riley")}
+    headers(third)
+    assert set(document.chunks.values_list("id", flat=True)) == passages
+    Run.objects.filter(id=first.id).update(status=RunStatus.CANCELLED)
+    headers(make_run("aismr"))
+    assert not Document.objects.filter(folder="archive").exists()
 
 
 def test_twelve_clips_of_eight_seconds_are_ordered(make_run: MakeRun, agent_run: Run) -> None:
