@@ -18,25 +18,31 @@ if TYPE_CHECKING:
 _RUNS = re.compile(
     r"(?i)\b(my|list|show|which)\b.*\b(runs|films|videos)\b"
     r"|^\W*status\W*$|\b(?:how|where)(?:'s| is| are)\b.*\b(?:my|the) (?:film|video|run)s?\b"
+    r"|\b(?:why|when)\b.*\bmy (?:film|video|run)s?\b"
+    r"|^\W*(?:my|the) (?:film|video|run)s? (?:has |have |is |are )?(?:failed|broken|stuck)\W*$"
 )
 _STATUS = re.compile(r"(?i)\b(?:status|progress|how is|where is)\b.*?(?:[0-9a-f]{8}-[0-9a-f-]{27,}|\b[0-9a-f]{32}\b)")
 _LINK = re.compile(
     r"(?i)\bapproval link\b|\blink (?:to|for) (?:approv|decid|decision|my|the gate)"
     r"|^\s*(?:please\s+)?(?:approve|reject)\b(?!.*\bfilm about\b)"
+    r"|^\W*(?:i approve|approved|lgtm|looks good(?: to me)?|ship it|go(?: ahead| on)?|start(?: it)?|do it)\W*$"
     r"|^\s*(?:please\s+)?(?:publish|post|release)\s+(?:it|this|that|them|now|everything|(?:the|my) (?:film|video)s?)\b"
 )
 _ID = re.compile(r"(?i)[0-9a-f]{8}-[0-9a-f-]{27,}|\b[0-9a-f]{32}\b")
 _NEWS = re.compile(r"(?i)^\W*(?:\w+, )?(?:what(?:'s| has| is)? (?:happened|new)\b|any news\b)")
 _STOP = re.compile(
     r"(?i)^\W*(?:please\s+)?(?:cancel|stop|abort|delete|remove|retry|restart)\b\W*"
-    r"(?:$|(?:it|this|that|them|everything|all)\b|(?:my|the) (?:film|video|run)s?\b)"
+    r"(?:$|(?:it|this|that|them|everything|all)\b|(?:my|the) (?:(?:last|latest|first) )?(?:film|video|run)s?\b)"
 )
 # About the world, about Brendan, or about what was said before: nothing to film.
 _TALK = re.compile(
     r"(?i)^(?:\W*(?:hi|hello|hey|so|ok|okay|well|thanks|thank you|and|but|please)\b)*\W*"
     r"(?:(?:who|whose|what|when|where|which|why|how|is|are|do|does|did)\b"
     r"(?!.*\b(?:film|video|clip|reel|short)s?\b)[^?]*\?\s*$"
-    r"|who (?:are|made) you\b|(?:make|do) (?:it|this|that)\b|another one\b)"
+    r"|who (?:are|made) you\b|(?:make|do) (?:it|this|that)\b|another one\b"
+    r"|(?:what can you|who am i|how (?:much|long) do(?:es)?|what(?:'s| is) your|it does(?: not|n't))\b"
+    r"|(?:can you )?change (?:the|my) (?:title|caption|film|video)\b"
+    r"|/?(?:there|help(?: me)?|login|undo|lol)\W*$)"
 )
 _MODIFIERS = re.compile(r"(?i)\bmodifiers?\s*:\s*(?P<names>[^.\n]+)")
 _SURREAL = re.compile(r"(?i)\b(aismr|asmr|surreal)\b")
