@@ -168,10 +168,10 @@ def prompt_of(brief: StageBrief, settings: CrewSettings) -> dict[str, Any]:
 
 
 def thread_config(thread_id: str, limits: Limits, **metadata: str) -> RunnableConfig:
-    # A turn of the loop is two graph steps, model and tools; the slack is for the completion check.
+    # A turn of the loop is three graph steps, model, budgets and tools; the slack is for the completion check.
     return {
         "configurable": {"thread_id": thread_id},
-        "recursion_limit": 2 * limits.model_calls + 6,
+        "recursion_limit": 3 * limits.model_calls + 6,
         # Of the trace, where there is one.
         "tags": [f"{name}:{value}" for name, value in metadata.items()],
         "metadata": metadata,

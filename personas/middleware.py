@@ -74,11 +74,13 @@ class Budgets(Hooks):
         spoken = ai_messages(this_turn(request.messages))
         self._spend("model calls", len(spoken) + 1, self.limits.model_calls)
         self._check_time(request.runtime.context)
-        response = handler(request)
-        said = [*spoken, *ai_messages(response.result)]
+        return handler(request)
+
+    def after_model(self, state: AgentState[Any], runtime: Runtime[Context]) -> None:
+        """Looks at an answer when the thread has it: what was paid for is counted, also of an agent that is stopped."""
+        said = ai_messages(this_turn(state["messages"]))
         self._spend("tool calls", sum(len(message.tool_calls) for message in said), self.limits.tool_calls)
         self._spend("tokens", sum(map(_tokens, said)), self.limits.tokens)
-        return response
 
     def _spend(self, budget: str, count: int, limit: int) -> None:
         if count > limit:

@@ -5,14 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from langchain_core.messages import AIMessage
+from langchain_core.messages.ai import UsageMetadata
 
+from myloware.kernel.errors import ContractBroken
 from runs import crew, services, tasks
-from runs.states import JobStatus
+from runs.states import JobStatus, SpendStatus
 from tests.personas.world import ScriptedModel, call
 
 from .journey import IDEAS, approve, stage, to_film, videos
 
 if TYPE_CHECKING:
+    from pytest_django.fixtures import Settings
+
     from runs.models import Run
 
 TWICE = ("one", "two")
@@ -53,3 +58,17 @@ def test_a_film_that_is_published_twice_is_one_draft_that_waits(
     (job,) = agent_run.jobs.filter(kind="publish")
     assert (job.status, job.external_id, job.request["title"]) == (JobStatus.INTENT, "", "two")
     assert "evil" not in str(job.request)
+
+
+def test_an_answer_that_breaks_the_budget_of_tokens_is_paid_for(
+    agent_run: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CREW = settings.CREW.model_copy(update={"llm_model": "openai:gpt-5-mini"})
+    approve(agent_run)
+    used = UsageMetadata(input_tokens=900_000, output_tokens=100_000, total_tokens=1_000_000)
+    endless = AIMessage("x", usage_metadata=used, response_metadata={"model_name": "gpt-5-mini"})
+    with pytest.raises(ContractBroken, match="tokens"):
+        play(agent_run, "iggy", ScriptedModel(endless), monkeypatch)
+    (spend,) = agent_run.spends.all()
+    assert spend.status == SpendStatus.SETTLED
+    assert spend.settled_microusd == 425_000
