@@ -22,14 +22,17 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 # proofs of our callback URLs, keys by their usual beginnings.
 _SECRETS = re.compile(
     r"(?i)"
-    r"((?:authorization|cookie|sessionid|api[_-]?key|secret(?:[_-]?key)?|passw(?:or)?d|token)"
+    r"((?:authorization|cookie|sessionid|api[_-]?key|secret(?:[_-]?(?:access[_-]?)?key)?|passw(?:or)?d|token)"
     r"(?:\\?[\"'])?(?:\s*[:=]|(?<=[\"'])\s*,)\s*(?:b?\\?[\"'])?(?:bearer |apikey |basic )?"
     r"|[?&]ref=)"
     r"[^\s\"',&}\\]+"
     r"|(?:(?<=bearer )|(?<=apikey ))[A-Za-z0-9._~+/=-]{12,}"
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
     r"|bot\d{6,}:[A-Za-z0-9_-]{20,}"
-    r"|\b(?:sk|lsv2|xox[bp])[-_][A-Za-z0-9_-]{12,}"
+    r"|\b(?:sk|lsv2|xox[bp]|gh[oprsu]|github_pat|glpat|hf)[-_][A-Za-z0-9_-]{12,}"
+    # AWS, Google, JSON web tokens, PEM.
+    r"|\bA[KS]IA[0-9A-Z]{16}\b|\bAIza[A-Za-z0-9_-]{30,}|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"
+    r"|-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----(?:[A-Za-z0-9+/=\s]|\\n)*"
 )
 # A shorter value would be found in words.
 _MIN_SECRET = 8

@@ -74,6 +74,25 @@ def test_a_secret_of_ours_is_not_shown_wherever_it_stands(kind: type[JsonFormatt
     assert line.count("[redacted]") == 4
 
 
+# Made up, and put together here so that no scanner takes them for real.
+@pytest.mark.parametrize(
+    "key",
+    [
+        "AKIA" + "Q4EXAMPLE7Q4EXAM",
+        "ghp_" + "a1B2c3D4e5" * 3,
+        "github_pat_" + "a1B2c3D4e5" * 3,
+        "glpat-" + "a1B2c3D4e5" * 2,
+        "hf_" + "a1B2c3D4e5" * 3,
+        "AIza" + "a1B2c3D4e5" * 4,
+        "eyJ" + "a1B2c3D4e5.eyJ" + "a1B2c3D4e5.a1B2c3D4e5",
+        "-----BEGIN RSA PRIVATE " + "KEY-----\nMIIEa1B2c3D4e5",
+    ],
+)
+def test_keys_of_the_usual_services_are_known_by_how_they_begin(key: str) -> None:
+    assert redact(f"Look: {key}") == "Look: [redacted]"
+    assert json.loads(redact(json.dumps({"said": key, "then": "more"}))) == {"said": "[redacted]", "then": "more"}
+
+
 def test_a_line_stays_json_whatever_is_taken_out() -> None:
     inner = json.dumps({"api_key": CANARY, "then": "more"})
     line = json.loads(JsonFormatter().format(record(inner, answer=inner)))
