@@ -14,8 +14,19 @@ from .desk import desk, upload
 from .models import Chunk, Document, Gap, Term
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.contrib.admin.views.main import ChangeList
     from django.http import HttpRequest
     from django.urls import URLPattern
+
+
+class ScopeFilter(admin.AllValuesFieldListFilter):
+    """The values that there are; what is blank holds for everybody."""
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        for choice in super().choices(changelist):
+            yield {**choice, "display": choice["display"] or "everybody"}
 
 
 class ChunkInline(admin.TabularInline[Chunk, Document]):
@@ -38,7 +49,12 @@ class ChunkInline(admin.TabularInline[Chunk, Document]):
 @admin.register(Document)
 class DocumentAdmin(ReadOnly[Document]):
     list_display = ("title", "path", "project", "persona", "chunk_count", "found_at", "updated_at")
-    list_filter = ("project", "persona", ("found_at", admin.EmptyFieldListFilter), "content_type")
+    list_filter = (
+        ("project", ScopeFilter),
+        ("persona", ScopeFilter),
+        ("found_at", admin.EmptyFieldListFilter),
+        "content_type",
+    )
     search_fields = ("title", "path", "metadata", "chunks__heading", "chunks__text")
     search_help_text = "Words of the title, the path, the tags or the text"
     inlines = (ChunkInline,)
@@ -73,7 +89,7 @@ class TermAdmin(ReadOnly[Term]):
 @admin.register(Gap)
 class GapAdmin(ReadOnly[Gap]):
     list_display = ("query", "project", "persona", "times", "asked_at")
-    list_filter = ("project", "persona")
+    list_filter = (("project", ScopeFilter), ("persona", ScopeFilter))
     search_fields = ("query",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Gap | None = None) -> bool:

@@ -444,7 +444,7 @@ def took(step: Step) -> str:
     seconds = step.seconds(step.finished_at) if step.finished_at else None
     if seconds is None:
         return ""
-    return f"{seconds:.1f} s" if seconds < 60 else clock(seconds)
+    return f"{seconds:.1f}\N{NO-BREAK SPACE}s" if seconds < 60 else clock(seconds)
 
 
 def platform(name: str) -> str:

@@ -86,6 +86,7 @@ class Progress(models.Model):
 
     class Meta:
         db_table = "telegram_progress"
+        verbose_name_plural = "progress messages"
 
     def __str__(self) -> str:
         return f"{self.chat_id}: {self.text[:60]}"

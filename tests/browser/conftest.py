@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.hitl.conftest import api, checkpoint_pools, projects, visitor
 from tests.myloware.conftest import served
@@ -27,6 +27,8 @@ T = TypeVar("T")
 Scheme = Literal["light", "dark"]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync")
+# Also on a busy machine.
+PATIENCE_MS = 60_000
 PHONE, DESK, HEIGHT, TALLEST = 390, 1440, 844, 2100
 SHOWN = {
     "plan",
@@ -42,6 +44,7 @@ SHOWN = {
     "fork",
     "start",
     "run in the admin",
+    "knowledge",
 }
 SEEN = "[...document.querySelectorAll('video')].every(each => each.readyState >= each.HAVE_CURRENT_DATA)"
 
@@ -53,6 +56,7 @@ class Browsing:
         path = next(filter(None, map(shutil.which, NAMES)), None)
         if path is None:
             pytest.fail("There is no browser here. bin/browser installs one.")
+        expect.set_options(timeout=PATIENCE_MS)
         self._thread = ThreadPoolExecutor(1)
         self._playwright = self._thread.submit(lambda: sync_playwright().start()).result()
         self._browser: Browser = self._do(
@@ -76,6 +80,7 @@ class Browsing:
         with self._browser.new_context(base_url=at or None, viewport=size, color_scheme=scheme) as context:
             if session:
                 context.add_cookies([{"name": "sessionid", "value": session, "url": at}])
+            context.set_default_timeout(PATIENCE_MS)
             return visit(context.new_page())
 
     def _do(self, work: Callable[[], T]) -> T:

@@ -10,6 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from hitl.links import approval_path, revoke
+from knowledge.ingest import ingest
+from knowledge.search import search
 from providers.models import WebhookEvent
 from runs import services
 from runs.models import Project, ProviderJob, Run
@@ -17,6 +19,7 @@ from runs.schemas import Requirements, RunInput, RunOptions
 from runs.states import JobStatus, Verdict
 from tests.hitl import scenes
 from tests.hitl.test_preflight_page import QUIET
+from tests.knowledge.conftest import SHIPPED
 from tests.providers.media.media_files import make_clip
 from tests.runs import journey
 from tests.runs.test_money import at_the_wait, wait_for_clips
@@ -75,6 +78,7 @@ def staff_pages() -> dict[str, str]:
         "failed run in the admin": reverse("admin:runs_run_change", args=[failed.id]),
         "lost publication": reverse("admin:runs_providerjob_change", args=[_lost().pk]),
         "project": reverse("admin:runs_project_change", args=[made.project_id]),
+        "knowledge": _known(),
     }
 
 
@@ -120,6 +124,14 @@ def _made() -> Run:
     run = scenes.at_workflow("aismr")
     journey.go(run)
     return run
+
+
+def _known() -> str:
+    """The knowledge base's desk, with documents, an answer, and questions that had none."""
+    ingest(SHIPPED)
+    search(["whisper timing"], project="aismr")
+    search(["quarterly tax forms for llama breeders"], persona="quinn")
+    return f"{reverse('admin:knowledge_document_desk')}?q=whisper+timing"
 
 
 def _lost() -> ProviderJob:
