@@ -18,30 +18,37 @@ FOLDER = "archive"
 
 
 class Paper(NamedTuple):
-    """A document: its path below the archive, title, and body in Markdown."""
+    """A document: its name in the archive, title of at most 200 characters, and body in Markdown."""
 
-    path: str
+    name: str
     title: str
     body: str
+
+    @property
+    def path(self) -> str:
+        return f"{FOLDER}/{self.name}"
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256("\n".join(self).encode()).hexdigest()
 
 
 def keep(papers: Sequence[Paper], *, project: str, persona: str) -> None:
     """Makes these the archive of the project that ``persona`` finds. Unchanged ones cost a comparison of checksums."""
     old = Document.objects.filter(folder=FOLDER, project=project, persona=persona)
     known = dict(old.values_list("path", "checksum"))
-    drafts = [_draft(paper, project, persona) for paper in papers]
-    new = [draft for draft in drafts if known.get(draft.key.path) != draft.values["checksum"]]
+    new = [_draft(paper, project, persona) for paper in papers if known.get(paper.path) != paper.checksum]
     for _ in store([new], model=current_model()):
         pass
-    old.exclude(path__in=[draft.key.path for draft in drafts]).delete()
+    old.exclude(path__in=[paper.path for paper in papers]).delete()
 
 
 def _draft(paper: Paper, project: str, persona: str) -> Draft:
     values = {
-        "title": paper.title[:200],
+        "title": paper.title,
         "metadata": DocumentMetadata(tags=(FOLDER,)),
         "folder": FOLDER,
-        "checksum": hashlib.sha256("\n".join(paper).encode()).hexdigest(),
+        "checksum": paper.checksum,
         "content_type": "text/markdown",
     }
-    return Draft(Key(project, persona, f"{FOLDER}/{paper.path}"), values, cut(paper.title[:200], paper.body))
+    return Draft(Key(project, persona, paper.path), values, cut(paper.title, paper.body))

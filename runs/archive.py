@@ -11,6 +11,7 @@ from .states import RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from uuid import UUID
 
 
 def headers(run: Run) -> list[str]:
@@ -22,7 +23,9 @@ def headers(run: Run) -> list[str]:
 def file_films(run: Run) -> None:
     """Brings the films' ideas, scripts and captions into the knowledge base, for this project's Iggy alone."""
     if run.project.spec.settings.get("archiveRuns"):
-        keep([_paper(film) for film in _films(run)], project=run.project.slug, persona="iggy")
+        films = _films(run)
+        made = _made(films)
+        keep([_paper(film, made[film.id]) for film in films], project=run.project.slug, persona="iggy")
 
 
 def _films(run: Run) -> list[Run]:
@@ -30,14 +33,21 @@ def _films(run: Run) -> list[Run]:
     return list(films[: int(run.project.spec.settings.get("archiveRuns", 0))])
 
 
-def _paper(film: Run) -> Paper:
+def _made(films: list[Run]) -> dict[UUID, dict[str, Any]]:
+    """Of each film the last paper of each kind, which is what was filmed; those before it went back."""
+    made: dict[UUID, dict[str, Any]] = {film.id: {} for film in films}
+    papers = Artifact.objects.filter(run__in=films, type__in=("idea", "script", "publish.draft"))
+    for film, kind, paper in papers.order_by("created_at").values_list("run_id", "type", "metadata"):
+        made[film][kind] = paper
+    return made
+
+
+def _paper(film: Run, made: dict[str, Any]) -> Paper:
     title = f"Made already: {' '.join(film.payload.input.brief.split())[:150]}"
-    return Paper(f"{film.id}.md", title, "\n\n".join(_sections(film)))
+    return Paper(f"{film.id}.md", title, "\n\n".join(_sections(made)))
 
 
-def _sections(film: Run) -> Iterator[str]:
-    # The last of a kind is what was filmed; those before it went back.
-    papers = dict(film.artifacts.order_by("created_at").values_list("type", "metadata"))
+def _sections(papers: dict[str, Any]) -> Iterator[str]:
     ideas, script = papers.get("idea", {}), papers.get("script", {})
     yield "## Ideas\n\n" + "\n".join(map(_idea, ideas.get("ideas", [])))
     yield "## Script\n\n" + "\n\n".join(str(clip["prompt"]) for clip in script.get("clips", []))
