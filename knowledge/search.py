@@ -50,9 +50,9 @@ SHARING = BOTH.format(
     "SELECT id" + SCOPE + "AND lexemes @@ %(words)s::tsquery ORDER BY weights <#> %(weights)s::sparsevec"
 )
 
-# Every passage of the scope; their vectors stand in its index. The sum keeps PostgreSQL from taking the vector index,
-# and lets it share the work among processes.
-EXACT = BOTH.format("SELECT id" + SCOPE + "ORDER BY (embedding <=> %(vector)s::halfvec) + 0")
+# Every passage of the scope; their vectors stand in its index. OFFSET keeps PostgreSQL from taking the vector index.
+DISTANCES = "SELECT id, embedding <=> %(vector)s::halfvec AS distance" + SCOPE + "OFFSET 0"
+EXACT = BOTH.format("SELECT id FROM (" + DISTANCES + ") AS scope ORDER BY distance")  # noqa: S608 - our own words
 
 # Sent together they are one transaction.  An index scan goes on until enough rows pass the filters; by default it
 # stops after ``ef_search`` rows.  Its order may be relaxed, as candidates are sorted anyway; strict order throws away
