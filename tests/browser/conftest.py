@@ -77,7 +77,9 @@ class Browsing:
 
     def _visit(self, visit: Callable[[Page], T], at: str, width: int, scheme: Scheme, session: str) -> T:
         size: ViewportSize = {"width": width, "height": HEIGHT}
-        with self._browser.new_context(base_url=at or None, viewport=size, color_scheme=scheme) as context:
+        with self._browser.new_context(
+            base_url=at or None, viewport=size, color_scheme=scheme, reduced_motion="reduce"
+        ) as context:
             if session:
                 context.add_cookies([{"name": "sessionid", "value": session, "url": at}])
             context.set_default_timeout(PATIENCE_MS)
