@@ -16,19 +16,7 @@ from myloware.kernel.errors import ContractBroken, Misconfigured
 
 from .base import INTRODUCTION, ModelCall, StageResult
 from .caller import CallerThread
-from .middleware import (
-    Budgets,
-    Completion,
-    Nobody,
-    NoCredentials,
-    NoZeros,
-    OneAnswerPerCall,
-    Played,
-    VendorErrors,
-    ai_messages,
-    tool_errors,
-    tool_messages,
-)
+from .middleware import Completion, Nobody, ai_messages, guards, tool_messages
 from .registry import persona as member
 from .tools import TOOLS, StageContext
 
@@ -133,16 +121,7 @@ def build(
         [TOOLS[name] for name in allowed],
         system_prompt=persona.prompt,
         response_format=ToolStrategy(persona.output),
-        middleware=[
-            Budgets(persona.limits),
-            VendorErrors(),
-            Played(),
-            OneAnswerPerCall(),
-            NoCredentials(),
-            NoZeros(),
-            tool_errors(),
-            Completion(persona),
-        ],
+        middleware=[*guards(persona.limits), Completion(persona)],
         context_schema=StageContext,
         checkpointer=checkpointer,
         name=persona.name,

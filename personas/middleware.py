@@ -23,7 +23,7 @@ from myloware.kernel.errors import (
     RateLimited,
 )
 from myloware.kernel.logging import cleaned, redact
-from myloware.kernel.plain import has_zero
+from myloware.kernel.plain import UNFIT, storable
 
 from .contracts import missing, require
 from .tools import Context, StageContext
@@ -52,7 +52,7 @@ CHARACTERS_PER_TOKEN = 4
 REMINDER = "crew.reminder"
 
 CREDENTIAL = "leave out what looks like a password or key, and write the rest again."
-ZERO = "leave out the character zero (U+0000), and write the rest again."
+UNSTORABLE = f"leave out {UNFIT}, and write the rest again."
 
 _OPERATOR = (vendors.ModelAuthenticationError, vendors.ModelPermissionDeniedError, vendors.ModelNotFoundError)
 _REFUSED = (vendors.ModelInvalidRequestError, vendors.ContextOverflowError)
@@ -205,16 +205,16 @@ class NoCredentials(Hooks):
         return ToolMessage(CREDENTIAL, name=call["name"], tool_call_id=call["id"], status="error")
 
 
-class NoZeros(Hooks):
-    """No tool gets the character zero, which PostgreSQL cannot store."""
+class Storable(Hooks):
+    """No tool gets what PostgreSQL cannot store."""
 
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolMessage | Command[Any]]
     ) -> ToolMessage | Command[Any]:
         call = request.tool_call
-        if not has_zero(call["args"]):
+        if storable(call["args"]):
             return handler(request)
-        return ToolMessage(ZERO, name=call["name"], tool_call_id=call["id"], status="error")
+        return ToolMessage(UNSTORABLE, name=call["name"], tool_call_id=call["id"], status="error")
 
 
 class Completion(Hooks):
@@ -242,11 +242,11 @@ class Completion(Hooks):
             return " ".join(f"call {tool}, because {why}." for tool, why in skipped.items())
         if output is None:
             return f"hand in your result by calling {self.persona.output.__name__}."
+        if not storable(output.model_dump()):
+            return UNSTORABLE
         text = output.model_dump_json()
         if redact(text) != text:
             return CREDENTIAL
-        if has_zero(output.model_dump()):
-            return ZERO
         return self.persona.check(output, context.brief) or self._repeats(output, context)
 
     def _repeats(self, output: BaseModel, context: StageContext) -> str:
@@ -275,12 +275,21 @@ class Completion(Hooks):
         )
 
 
-def tool_errors() -> ToolErrorMiddleware[Any, Any]:
-    """Mistakes and full queues go back to the model; provider failures and bugs pass and fail the step."""
-    return ToolErrorMiddleware(_for_the_model)
+def guards(limits: Limits) -> list[AgentMiddleware[Any, Any]]:
+    """What stands around every agent's model and tools, outermost first."""
+    return [
+        Budgets(limits),
+        VendorErrors(),
+        Played(),
+        OneAnswerPerCall(),
+        NoCredentials(),
+        Storable(),
+        ToolErrorMiddleware(_for_the_model),
+    ]
 
 
 def _for_the_model(error: Exception, request: ToolCallRequest) -> str | None:
+    """Mistakes and full queues go back to the model; provider failures and bugs pass and fail the step."""
     if isinstance(error, RateLimited):
         return f"{error.code}: {error.message} Do not repeat the call more than once."
     return f"{error.code}: {error.message}" if isinstance(error, InvalidInput) else None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from typing import Any
 
 
@@ -17,10 +19,20 @@ class JsonSerializer:
         return json.loads(content)
 
 
-def has_zero(value: Any) -> bool:
-    """Whether a structure of plain values holds the character zero, which PostgreSQL stores in no text."""
+# How deep lists and objects may be nested.
+LEVELS = 32
+UNFIT = f"the character zero, half a character, a number without end, or more than {LEVELS} levels"
+_UNFIT = re.compile("[\0\ud800-\udfff]")
+
+
+def storable(value: Any, levels: int = LEVELS) -> bool:
+    """Whether PostgreSQL can keep a structure of plain values: there is nothing of ``UNFIT`` in it."""
+    if isinstance(value, str):
+        return _UNFIT.search(value) is None
+    if isinstance(value, float):
+        return math.isfinite(value)
     if isinstance(value, dict):
-        return any(has_zero(each) for pair in value.items() for each in pair)
+        return levels > 0 and all(storable(part, levels - 1) for pair in value.items() for part in pair)
     if isinstance(value, list | tuple):
-        return any(map(has_zero, value))
-    return isinstance(value, str) and "\0" in value
+        return levels > 0 and all(storable(part, levels - 1) for part in value)
+    return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import re
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from rest_framework.response import Response
 
 from . import errors
 from .logging import log_context
+from .plain import UNFIT, storable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,10 +27,7 @@ log = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-# How deep JSON may be nested.
-LEVELS = 32
-_UNFIT = re.compile("[\0\ud800-\udfff]")
-_UNFIT_JSON = f"The JSON has a NUL, half a character, a number without end, or more than {LEVELS} levels."
+_UNFIT_JSON = f"The JSON has {UNFIT}."
 
 _CODES = {
     400: "invalid_input",
@@ -119,21 +116,9 @@ class JSONParser(parsers.JSONParser):
             value = super().parse(*args, **kwargs)
         except RecursionError as error:
             raise exceptions.ParseError(_UNFIT_JSON) from error
-        if not _fits(value, LEVELS):
+        if not storable(value):
             raise exceptions.ParseError(_UNFIT_JSON)
         return value
-
-
-def _fits(value: Any, levels: int) -> bool:
-    if isinstance(value, str):
-        return _UNFIT.search(value) is None
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, dict):
-        return levels > 0 and all(_fits(part, levels - 1) for pair in value.items() for part in pair)
-    if isinstance(value, list):
-        return levels > 0 and all(_fits(part, levels - 1) for part in value)
-    return True
 
 
 def _ours(request: HttpRequest, error: errors.MylowareError) -> Response:

@@ -13,19 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from personas.agent import citations, invoke, thread_config
 from personas.caller import CallerThread
-from personas.middleware import (
-    Budgets,
-    Nobody,
-    NoCredentials,
-    NoZeros,
-    OneAnswerPerCall,
-    Played,
-    VendorErrors,
-    ai_messages,
-    this_turn,
-    tool_errors,
-    tool_messages,
-)
+from personas.middleware import Nobody, ai_messages, guards, this_turn, tool_messages
 from personas.tools import TOOLS as CREW_TOOLS
 from personas.tools import ChatContext
 
@@ -140,16 +128,7 @@ def build(checkpointer: BaseCheckpointSaver[Any] | None, project: str | None) ->
         Nobody(),
         [CREW_TOOLS[name] for name in TOOLS],
         system_prompt=prompt(project),
-        middleware=[
-            Memory(),
-            Budgets(LIMITS),
-            VendorErrors(),
-            Played(),
-            OneAnswerPerCall(),
-            NoCredentials(),
-            NoZeros(),
-            tool_errors(),
-        ],
+        middleware=[Memory(), *guards(LIMITS)],
         context_schema=ChatContext,
         checkpointer=checkpointer,
         name=NAME,

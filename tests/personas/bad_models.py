@@ -235,6 +235,12 @@ SCRIPTS = (
         lambda g: [*g[:-1], within(g, "A candle \0 that melts upwards.")],
         "character zero",
     ),
+    Script(
+        "writes half a character into its output",
+        lambda g: [*g[:-1], within(g, "A candle \ud83d that melts upwards.")],
+        "model calls",
+    ),
+    Script("searches for half a character", lambda good: [odd("memory_search", query="\ud83d"), *good], fits=SEARCHING),
     Script("takes the zero out again", lambda g: [*g[:-1], within(g, "A candle \0 that melts upwards."), fresh(g[-1])]),
     Script("searches for the zero", lambda good: [odd("memory_search", query="who\0?"), *good], fits=SEARCHING),
     Script("publishes the zero", lambda g: [*ordered(g, title="M\0oon")], "character zero", ("quinn",), orders=0),

@@ -173,7 +173,7 @@ def test_a_filter_that_no_text_can_be_is_refused(client: Client, key: dict[str, 
 def test_what_can_be_neither_read_nor_stored_is_refused(client: Client, key: dict[str, str], body: bytes) -> None:
     answer = client.post("/v1/runs/start", body, "application/json", headers=key)
     assert answer.status_code == 400
-    assert "The JSON has a NUL" in answer.json()["error"]["message"]
+    assert "The JSON has the character zero" in answer.json()["error"]["message"]
 
 
 @pytest.mark.django_db(transaction=True)
