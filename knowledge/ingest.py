@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 from django.db import connection, transaction
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 # Passages that are embedded and stored at once. More share the counting of a word, which is one row for each batch.
 BATCH = 1_024
+
+T = TypeVar("T")
 
 COPY = """
 COPY kb_embeddings (id, document_id, position, heading, text, project, persona, embedding, embedding_model)
@@ -87,28 +90,33 @@ def ingest(
     persona: str | None = None,
     prune: bool = False,
     dry_run: bool = False,
+    writers: int = 1,
     on_progress: Callable[[Report], None] = lambda _: None,
 ) -> Report:
     """Reads every document below ``root``; files that cannot be read are reported and the rest is kept.
 
     ``project`` and ``persona`` are the scope of files whose path names none.  ``prune`` removes documents that were
-    read from this folder before and whose file is gone.  ``on_progress`` sees the report after each file.  Raises
-    ``NotFound`` without such a folder, ``InvalidInput`` for an impossible scope, and what the embedding model raises.
+    read from this folder before and whose file is gone.  ``writers`` is for ``store``.  ``on_progress`` sees the report
+    after each file.  Raises ``NotFound`` without such a folder, ``InvalidInput`` for an impossible scope, and what the
+    embedding model raises.
     """
     if not root.is_dir():
         raise NotFound(f"There is no folder {root}.")
-    run = _Ingest(str(root.resolve()), on_progress, dry_run=dry_run)
+    run = _Ingest(str(root.resolve()), on_progress, dry_run=dry_run, writers=writers)
     run.take(survey(root, Scope(project or "", persona or "")))
+    if run.report.chunks >= BATCH and not dry_run:
+        analyze()
     if prune:
         run.prune()
     return run.report
 
 
 class _Ingest:
-    def __init__(self, folder: str, on_progress: Callable[[Report], None], *, dry_run: bool) -> None:
+    def __init__(self, folder: str, on_progress: Callable[[Report], None], *, dry_run: bool, writers: int) -> None:
         self.folder = folder
         self.on_progress = on_progress
         self.dry_run = dry_run
+        self.writers = writers
         self.model = current_model()
         self.report = Report()
         self.seen: set[str] = set()
@@ -118,10 +126,15 @@ class _Ingest:
     def take(self, entries: Sequence[Source | Refused]) -> None:
         started = time.monotonic()
         self.report.found = len(entries)
-        batches = self._batches(entries, started)
-        for passages in map(_passages, batches) if self.dry_run else store(batches, model=self.model):
+        for passages in self._kept(self._batches(entries, started)):
             self.report.chunks += passages
         self.report.seconds = time.monotonic() - started
+
+    def _kept(self, batches: Iterator[list[Draft]]) -> Iterator[int]:
+        """Passages by batch; of a dry run those that would be."""
+        if self.dry_run:
+            return map(_passages, batches)
+        return store(batches, model=self.model, writers=self.writers)
 
     def _batches(self, entries: Sequence[Source | Refused], started: float) -> Iterator[list[Draft]]:
         for entry in entries:
@@ -200,20 +213,37 @@ def _passages(drafts: Sequence[Draft]) -> int:
     return sum(len(draft.passages) for draft in drafts)
 
 
-def store(batches: Iterable[Sequence[Draft]], *, model: str) -> Iterator[int]:
+def store(batches: Iterable[Sequence[Draft]], *, model: str, writers: int = 1) -> Iterator[int]:
     """Replaces the documents and their passages, and tells how many passages it embedded; a batch is a transaction.
 
-    A passage that stood in the document before keeps its vector.  While the database writes a batch, a thread embeds
-    the next: outside of the transaction, as it may need a network.
+    A passage that stood in the document before keeps its vector.  A thread embeds the next batch while the database
+    writes: outside of the transaction, as it may need a network.  Several ``writers`` store as many batches side by
+    side, each over a connection of its own: no transaction of the caller holds them, and no temporary table.
     """
     with ThreadPoolExecutor(1) as thread:
-        waiting: list[_Batch] = []
-        for drafts in filter(None, batches):
-            waiting.append(_Batch(drafts, model, thread))
-            if len(waiting) > 1:
-                yield waiting.pop(0).write()
-        for batch in waiting:
-            yield batch.write()
+        embedding = _ahead((_Batch(drafts, model, thread) for drafts in filter(None, batches)), 1)
+        if writers == 1:
+            yield from (batch.write() for batch in embedding)
+            return
+        with ThreadPoolExecutor(writers) as pool:
+            for written in _ahead((pool.submit(batch.write_apart) for batch in embedding), writers):
+                yield written.result()
+
+
+def analyze() -> None:
+    """Lets PostgreSQL count after much has come: it plans searches by what it knows, and autovacuum takes a minute."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE kb_documents, kb_embeddings, kb_terms")
+
+
+def _ahead(items: Iterable[T], count: int) -> Iterator[T]:
+    """The same items, each when ``count`` more have been begun."""
+    begun: deque[T] = deque()
+    for item in items:
+        begun.append(item)
+        if len(begun) > count:
+            yield begun.popleft()
+    yield from begun
 
 
 class _Batch:
@@ -237,6 +267,13 @@ class _Batch:
                         vector = self.known.get((draft.key, passage)) or HalfVector(made[passage])
                         copy.write_row(_row(documents[draft.key], draft.key, position, passage, vector, self.model))
         return len(self.new)
+
+    def write_apart(self) -> int:
+        """For a thread, which has a connection of its own."""
+        try:
+            return self.write()
+        finally:
+            connection.close()
 
 
 def _replaced(drafts: Sequence[Draft]) -> dict[Key, UUID]:

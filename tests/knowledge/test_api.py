@@ -101,12 +101,14 @@ def test_only_who_may_add_documents_brings_them(db: None, client: Client) -> Non
     assert not Document.objects.exists()
 
 
-def test_the_command_tells_what_it_did(db: None) -> None:
+@pytest.mark.django_db(transaction=True)
+def test_the_command_tells_what_it_did() -> None:
     out = io.StringIO()
     call_command("kb_ingest", str(SHIPPED), stdout=out)
     assert f"{Document.objects.count()} added" in out.getvalue()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_command_names_refused_files_and_fails_with_1(folder: Path, write: Write) -> None:
     write("good.md", "text")
     write("bad.md", b"\0")

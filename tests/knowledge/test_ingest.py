@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
+import knowledge.ingest
 from knowledge import folders
 from knowledge.ingest import Report, ingest
-from knowledge.models import Chunk, Document
+from knowledge.models import Chunk, Document, Term
+from knowledge.passages import Passage
 from myloware.kernel.errors import InvalidInput, NotFound
 
 from .conftest import SHIPPED
@@ -86,6 +89,48 @@ def test_it_prunes_only_what_is_gone_from_this_folder(folder: Path, write: Write
     assert ingest(folder, prune=True, dry_run=True).removed == 1
     assert ingest(folder, prune=True).removed == 1
     assert set(Document.objects.values_list("path", flat=True)) == {"theirs.md", "broken.md", "stays.md"}
+
+
+def everything() -> tuple[Any, ...]:
+    """Passages and the counts of their words."""
+    chunks = Chunk.objects.order_by("document__path", "position").values_list("document__path", "position", "text")
+    return list(chunks), dict(Term.objects.filter(passages__gt=0).values_list("lexeme", "passages"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_several_writers_leave_what_one_does(folder: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knowledge.ingest, "BATCH", 4)
+    for number in range(40):
+        write(f"{number:02}.md", f"# {number}\n\n## One\n\ncandle {number}\n\n## Two\n\nwax")
+    assert ingest(folder, writers=3).chunks == 80
+    for number in range(0, 40, 3):
+        write(f"{number:02}.md", f"# {number}\n\n## Two\n\nwax and a wick")
+    report = ingest(folder, writers=3)
+    assert counts(report) == (0, 14, 26, 0)
+    stored = everything()
+    Document.objects.all().delete()
+    ingest(folder)
+    assert stored == everything()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_writer_that_fails_leaves_whole_documents(
+    folder: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(knowledge.ingest, "BATCH", 4)
+    for number in range(20):
+        write(f"{number:02}.md", f"# {number}\n\n## One\n\ncandle\n\n## Two\n\nwax")
+    # PostgreSQL refuses the character zero, which no reader lets through.
+    monkeypatch.setattr(
+        knowledge.ingest, "cut", lambda title, body: [Passage(title, body + "\0" * ("11" in title))] * 2
+    )
+    with pytest.raises(psycopg.DataError):
+        ingest(folder, writers=3)
+    assert not Document.objects.filter(path="11.md").exists()
+    assert all(document.chunks.count() == 2 for document in Document.objects.all())
+    monkeypatch.undo()
+    ingest(folder, writers=3)
+    assert Document.objects.count() == 20
 
 
 def test_it_only_tells_when_run_dry(folder: Path, write: Write) -> None:

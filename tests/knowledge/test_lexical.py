@@ -6,6 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 import pytest
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 
 from knowledge import lexical
 from knowledge.ingest import ingest
@@ -104,3 +106,19 @@ def test_where_every_word_is_common_passages_with_all_of_them_are_compared(
     ingest(folder)
     assert set(scores("candle drawer")) == {f"{number}.txt" for number in range(4)}
     assert set(scores("candle wax")) == {"0.txt", "other.txt"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_counts_by_scope_can_be_taken_back_and_made_anew(folder: Path, write: Write) -> None:
+    write("projects/one/a.txt", "candle")
+    ingest(folder)
+    before, latest = counts(), MigrationExecutor(connection).loader.graph.leaf_nodes()
+    MigrationExecutor(connection).migrate([("knowledge", "0003_usage")])
+    try:
+        assert counts() == {EVERY: 1, "candl": 1}
+        Document.objects.all().delete()
+        assert counts() == {}
+    finally:
+        MigrationExecutor(connection).migrate(latest)
+    ingest(folder)
+    assert counts() == before

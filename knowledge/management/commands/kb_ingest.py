@@ -15,6 +15,9 @@ from myloware.kernel.errors import MylowareError
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
+# Most of the time goes into the vector index, on one processor for each.
+WRITERS = 2
+
 
 class Command(BaseCommand):
     help = "Reads Markdown, JSON, text and PDF files below PATH into the knowledge base; unchanged files are skipped."
@@ -47,7 +50,7 @@ class Command(BaseCommand):
                 progress.update(task, total=report.found, completed=report.done, description=rate(report))
 
             try:
-                return ingest(path, dry_run=dry_run, on_progress=show, **wanted)
+                return ingest(path, dry_run=dry_run, writers=WRITERS, on_progress=show, **wanted)
             except MylowareError as error:
                 raise CommandError(error.message) from error
 
