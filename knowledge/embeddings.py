@@ -6,11 +6,9 @@ name with it.
 
 from __future__ import annotations
 
-import importlib.util
 import threading
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import cache, partial
+from typing import TYPE_CHECKING, Protocol
 
 import httpx
 import stamina
@@ -20,6 +18,8 @@ from myloware.kernel.errors import Misconfigured, ProviderRefused, ProviderUnava
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from .local import LocalModel
 
 DIMENSIONS = 256
 
@@ -33,24 +33,6 @@ class EmbeddingModel(Protocol):
         """One vector per text, in order."""
 
 
-class LocalModel:
-    """WordLlama: averaged token vectors, weights in its wheel, no network."""
-
-    def __init__(self) -> None:
-        # Importing it takes 0.3 s, which processes that never embed do not spend.
-        from wordllama import WordLlama
-
-        spec = importlib.util.find_spec("wordllama")
-        if spec is None or spec.origin is None:
-            raise Misconfigured("The package wordllama is not installed: run bin/setup.")
-        self._model: Any = WordLlama.load(cache_dir=Path(spec.origin).parent, disable_download=True, dim=DIMENSIONS)
-
-    def embed(self, texts: Sequence[str]) -> list[Vector]:
-        """Needs no key and raises nothing."""
-        vectors: list[Vector] = self._model.embed(list(texts), norm=True).tolist()
-        return vectors
-
-
 class OpenAiModel:
     """OpenAI's embeddings endpoint (platform.openai.com/docs/api-reference/embeddings), shortened to ``DIMENSIONS``."""
 
@@ -60,7 +42,7 @@ class OpenAiModel:
     def __init__(self, name: str, key: str, base_url: str, *, transport: httpx.BaseTransport | None = None) -> None:
         if not key:
             raise Misconfigured(
-                f"EMBEDDINGS_MODEL={name} needs OPENAI_API_KEY; set it, or use EMBEDDINGS_MODEL=wordllama."
+                f"EMBEDDINGS_MODEL={name} needs OPENAI_API_KEY; set it, or use EMBEDDINGS_MODEL=wordllama-uncased."
             )
         self.name = name
         self._url = f"{base_url.rstrip('/')}/embeddings"
@@ -96,8 +78,21 @@ def _openai() -> EmbeddingModel:
     return OpenAiModel("text-embedding-3-small", chosen.openai_api_key.get_secret_value(), chosen.openai_base_url)
 
 
+@cache
+def local(*, cased: bool = False) -> LocalModel:
+    """The model that needs no network; loaded on first use, once per process."""
+    # Importing it takes 0.3 s, which processes that never embed do not spend.
+    from .local import LocalModel
+
+    return LocalModel(cased=cased)
+
+
+LOCAL: Mapping[str, Callable[[], EmbeddingModel]] = {
+    "wordllama-uncased": local,
+    "wordllama": partial(local, cased=True),
+}
 MODELS: Mapping[str, Callable[[], EmbeddingModel]] = {
-    "wordllama": LocalModel,
+    **LOCAL,
     "text-embedding-3-small": _openai,
 }
 
@@ -119,7 +114,7 @@ def readable_models() -> list[str]:
 
 
 def _can_be_asked(model: str) -> bool:
-    return model == "wordllama" or bool(settings.KNOWLEDGE.openai_api_key.get_secret_value())
+    return model in LOCAL or bool(settings.KNOWLEDGE.openai_api_key.get_secret_value())
 
 
 def embed(texts: Sequence[str], *, model: str) -> list[Vector]:

@@ -16,18 +16,21 @@ from django.db import connection, transaction
 from myloware.kernel.errors import InvalidInput
 
 from .embeddings import current_model
-from .ingest import BATCH, Draft, Key, ingest, store
+from .ingest import BATCH, Draft, Key, analyze, ingest, store
 from .models import DocumentMetadata
 from .passages import cut
-from .search import GOOD_SCORE, look
+from .search import GOOD_SCORE, combined, lexical_of, look, ranked, vector_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+    from uuid import UUID
 
-    from .search import Candidate
+    from .search import Candidate, Legs
 
 LEGS = ("vector", "lexical", "fused")
+# Of each leg so many ranks count as one (Cormack and others 2009).
+RRF = 60
 RESAMPLES = 2_000
 
 
@@ -41,7 +44,7 @@ class Query(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What one query gave: documents by leg, best first, the best passage's score, and seconds by leg.
+    """What one query gave: documents by ranking, best first, the best passage's score, and seconds by leg.
 
     ``exact`` is the share of the ten truly nearest passages among the ten that the vector index found.
     """
@@ -91,11 +94,13 @@ def _open(file: Path) -> Any:
 
 def load(folder: Path) -> None:
     """Stores ``corpus.jsonl``, or the documents below ``folder`` where there is none."""
-    if not (folder / "corpus.jsonl").is_file():
+    if (folder / "corpus.jsonl").is_file():
+        for _ in store(_batches(_lines(folder / "corpus.jsonl")), model=current_model()):
+            pass
+    else:
         ingest(folder)
-        return
-    for _ in store(_batches(_lines(folder / "corpus.jsonl")), model=current_model()):
-        pass
+    # Autovacuum sees no temporary tables.
+    analyze()
 
 
 def _batches(lines: Iterator[dict[str, Any]]) -> Iterator[list[Draft]]:
@@ -119,28 +124,50 @@ def ask(query: Query) -> Outcome:
     """Searches once, and once more without the vector index."""
     started = time.perf_counter()
     legs = look(query.text, **query.scope)
-    fused = legs.fused
+    found = ranked(query.text, legs)
     took = time.perf_counter() - started
-    rankings = {"vector": legs.vector, "lexical": legs.lexical, "fused": fused}
+    rankings = {"vector": legs.vector, "lexical": legs.lexical, "fused": found} | _others(legs)
     return Outcome(
         query,
-        {leg: _documents(found) for leg, found in rankings.items()},
-        fused[0].score if fused else 0.0,
+        {name: _documents(ranking) for name, ranking in rankings.items()},
+        max((each.score for each in found), default=0.0),
         {"vector": legs.vector_s, "lexical": legs.lexical_s, "fused": took},
-        exact_share(query.text, query.scope),
+        exact_share(legs, query.text, query.scope),
     )
 
 
-def exact_share(text: str, scope: dict[str, str]) -> float:
-    """The share of the ten truly nearest passages among the ten that the vector index finds."""
-    found = _nearest(text, scope)
+def _others(legs: Legs) -> dict[str, list[Candidate]]:
+    """What else one could make of the two legs, by name."""
+    every = legs.every
+    vector, lexical = vector_of(every), lexical_of(every)
+    ranks = _rrf(legs)
+    return {
+        "not reranked": legs.fused,
+        "that, both alike": combined(every, (1, lexical), (1, vector)),
+        "that, words twice": combined(every, (2, lexical), (1, vector)),
+        "scores as they are": sorted(every, key=lambda each: -each.score),
+        "ranks (RRF)": sorted(every, key=lambda each: -ranks[each.chunk_id]),
+    }
+
+
+def _rrf(legs: Legs) -> dict[UUID, float]:
+    ranks: dict[UUID, float] = defaultdict(float)
+    for leg in (legs.vector, legs.lexical):
+        for rank, each in enumerate(leg, start=1):
+            ranks[each.chunk_id] += 1 / (RRF + rank)
+    return ranks
+
+
+def exact_share(legs: Legs, text: str, scope: dict[str, str]) -> float:
+    """The share of the ten truly nearest passages among the ten that the vector leg found."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_indexscan = off")
-        return _share(found, _nearest(text, scope))
+        exact = look(text, **scope)
+    return _share(_ten(legs), _ten(exact))
 
 
-def _nearest(text: str, scope: dict[str, str]) -> list[Any]:
-    return [each.chunk_id for each in look(text, **scope).vector[:10]]
+def _ten(legs: Legs) -> list[UUID]:
+    return [each.chunk_id for each in legs.vector[:10]]
 
 
 def _share(found: Sequence[Any], wanted: Sequence[Any]) -> float:
@@ -182,6 +209,8 @@ MEASURES: dict[str, Callable[[Sequence[str], Mapping[str, int]], float]] = {
 def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Means by leg, milliseconds, the lead of the fused ranking with 95 % intervals, and how often silence was right.
 
+    ``fused`` is what a search returns, and ``compared`` the nDCG@10 of other ways to fuse the same passages.
+
     ``false_answer_rate``: unanswerable queries with a good passage; ``missed_answer_rate``: answerable ones without.
     """
     answerable = [each for each in outcomes if each.query.grades]
@@ -189,6 +218,7 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     result: dict[str, Any] = {leg: _leg(leg, answerable, outcomes) for leg in LEGS}
     gains = {leg: np.array([_measured("ndcg_at_10", leg, each) for each in answerable]) for leg in LEGS}
     result["lead"] = {leg: interval(gains["fused"] - gains[leg]) for leg in ("vector", "lexical")}
+    result["compared"] = {name: _ndcg(name, answerable) for name in outcomes[0].rankings if name not in LEGS}
     result["false_answer_rate"] = _rate(none, lambda each: each.best >= GOOD_SCORE)
     result["missed_answer_rate"] = _rate(answerable, lambda each: each.best < GOOD_SCORE)
     result["exact_recall_at_10"] = float(np.mean([each.exact for each in outcomes]))
@@ -207,7 +237,11 @@ def _leg(leg: str, answerable: Sequence[Outcome], outcomes: Sequence[Outcome]) -
 
 def _by_kind(kind: str, answerable: Sequence[Outcome]) -> dict[str, float]:
     of_kind = [each for each in answerable if each.query.kind == kind]
-    return {leg: float(np.mean([_measured("ndcg_at_10", leg, each) for each in of_kind])) for leg in LEGS}
+    return {leg: _ndcg(leg, of_kind) for leg in LEGS}
+
+
+def _ndcg(ranking: str, answerable: Sequence[Outcome]) -> float:
+    return float(np.mean([_measured("ndcg_at_10", ranking, each) for each in answerable]))
 
 
 def _measured(name: str, leg: str, outcome: Outcome) -> float:

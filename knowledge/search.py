@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 from pgvector import HalfVector
 from prometheus_client import Histogram
@@ -13,9 +16,10 @@ from pydantic import BaseModel, ConfigDict
 
 from myloware.kernel.errors import InvalidInput
 
-from .embeddings import embed, readable_models
+from .embeddings import embed, local, readable_models
 from .lexical import tsquery, words_of
 from .models import Chunk
+from .passages import Passage
 from .usage import note_found, note_gap
 
 if TYPE_CHECKING:
@@ -27,6 +31,11 @@ if TYPE_CHECKING:
 MAX_HITS = 50
 # How deep each leg is read.
 DEPTH = 50
+# So many of both are compared word by word: more would take longer and change little.
+RERANKED = 30
+# How much each score counts, by what found most in our judged queries and three public collections
+# (docs/knowledge.md, "How good it is").
+LEXICAL, VECTOR, LIKENESS = 3, 2, 3
 # So many passages are compared one by one; an eighth of a larger base, as long as that is not too slow. The vector
 # index would have to step over seven others for each of them (benchmarks/kb.py).
 FEW, MANY, SHARE = 20_000, 150_000, 8
@@ -46,9 +55,11 @@ SCOPE = """
 FROM kb_embeddings WHERE embedding_model = %(model)s AND project IN ('', %(project)s) AND persona IN ('', %(persona)s)
 """
 
-SHARING = BOTH.format(
-    "SELECT id" + SCOPE + "AND lexemes @@ %(words)s::tsquery ORDER BY weights <#> %(weights)s::sparsevec"
-)
+# Reading every passage looks cheap to PostgreSQL, which does not count that the words of each have to be unpacked: the
+# index of words is to be taken, as it is where pages cost about the same in any order.
+SHARING = """
+SELECT set_config('random_page_cost', '1.1', true);
+""" + BOTH.format("SELECT id" + SCOPE + "AND lexemes @@ %(words)s::tsquery ORDER BY weights <#> %(weights)s::sparsevec")
 
 # Every passage of the scope; their vectors stand in its index. OFFSET keeps PostgreSQL from taking the vector index.
 DISTANCES = "SELECT id, embedding <=> %(vector)s::halfvec AS distance" + SCOPE + "OFFSET 0"
@@ -69,7 +80,7 @@ class Hit(BaseModel):
 
     ``vector`` is the cosine similarity and ``lexical`` BM25's share of what the query's words could give, both 0-1;
     ``score`` is their mean.  All are those of the query that fits best.  Scores of two queries compare, and say whether
-    the passage is ``good``; the order goes by scores that are stretched first (``Legs.fused``).
+    the passage is ``good``; the order does not go by them (``ranked``).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -110,15 +121,14 @@ class Legs(NamedTuple):
 
     @property
     def fused(self) -> list[Candidate]:
-        """Each passage of both legs once, by the mean of its scores, each stretched to 0-1 over all that was found.
+        """Each passage of both legs once, by both scores."""
+        every = self.every
+        return combined(every, (LEXICAL, lexical_of(every)), (VECTOR, vector_of(every)))
 
-        Unstretched, cosines lie so close together that words alone would decide.
-        """
-        every = list({each.chunk_id: each for each in (*self.vector, *self.lexical)}.values())
-        vector = _stretched([each.vector for each in every])
-        lexical = _stretched([each.lexical for each in every])
-        order = zip(vector, lexical, every, strict=True)
-        return [each for *_, each in sorted(order, key=lambda row: (-row[0] - row[1], row[2].path, row[2].position))]
+    @property
+    def every(self) -> list[Candidate]:
+        """Each passage of both legs once."""
+        return list({each.chunk_id: each for each in (*self.vector, *self.lexical)}.values())
 
 
 class Found(NamedTuple):
@@ -149,7 +159,7 @@ def find(queries: Sequence[str], *, k: int = 5, project: str | None = None, pers
     if not wanted or not 1 <= k <= MAX_HITS:
         raise InvalidInput(f"Give at least one query, and a k of 1-{MAX_HITS}.")
     with SEARCH_SECONDS.labels(project or "", persona or "").time():
-        found = {query: look(query, project=project or "", persona=persona or "").fused for query in wanted}
+        found = {query: ranked(query, look(query, project=project or "", persona=persona or "")) for query in wanted}
         unanswered = [query for query in wanted if not any(each.score >= GOOD_SCORE for each in found[query])]
         return Found(_hits(_together(found.values())[:k]), unanswered)
 
@@ -204,9 +214,47 @@ def _candidates(statements: str, asked: dict[str, Any], words: Words) -> list[Ca
         ]
 
 
-def _stretched(scores: Sequence[float]) -> list[float]:
-    least, most = min(scores, default=0), max(scores, default=0)
-    return [(score - least) / ((most - least) or 1) for score in scores]
+def ranked(query: str, legs: Legs) -> list[Candidate]:
+    """The fused ranking, its first ``RERANKED`` ordered by likeness to the query, too, unless that is switched off."""
+    fused = legs.fused
+    if not settings.KNOWLEDGE.kb_rerank:
+        return fused
+    first = fused[:RERANKED]
+    texts = _texts(first)
+    alike = local().likeness(query, [texts.get(each.chunk_id, "") for each in first])
+    parts = (LEXICAL, lexical_of(first)), (VECTOR, vector_of(first)), (LIKENESS, alike)
+    return [*combined(first, *parts), *fused[RERANKED:]]
+
+
+def _texts(candidates: Sequence[Candidate]) -> dict[UUID, str]:
+    rows = Chunk.objects.filter(pk__in=[each.chunk_id for each in candidates]).order_by()
+    return {
+        chunk: Passage(heading, text).embedded for chunk, heading, text in rows.values_list("pk", "heading", "text")
+    }
+
+
+def combined(candidates: Sequence[Candidate], *parts: tuple[float, Sequence[float]]) -> list[Candidate]:
+    """Best first by the weighted sum of scores, each counted in its standard deviations over these passages.
+
+    As they are, cosines lie so close together that words alone would decide.
+    """
+    columns = [[weight * score for score in _standardised(scores)] for weight, scores in parts]
+    order = zip(map(sum, zip(*columns, strict=True)), candidates, strict=True)
+    return [each for _, each in sorted(order, key=lambda row: (-row[0], row[1].path, row[1].position))]
+
+
+def vector_of(candidates: Sequence[Candidate]) -> list[float]:
+    return [each.vector for each in candidates]
+
+
+def lexical_of(candidates: Sequence[Candidate]) -> list[float]:
+    return [each.lexical for each in candidates]
+
+
+def _standardised(scores: Sequence[float]) -> list[float]:
+    mean = fmean(scores) if scores else 0
+    deviation = math.sqrt(fmean((score - mean) ** 2 for score in scores)) if scores else 0
+    return [(score - mean) / (deviation or 1) for score in scores]
 
 
 def _bounded(score: float) -> float:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.management.base import BaseCommand, SystemCheckError
 
+from knowledge.embeddings import LOCAL
 from providers import registry
 from providers.checks import STRICT, weakness
 from telegram_bot import wire
@@ -85,4 +86,4 @@ def has_bot() -> bool:
 
 
 def asks_openai() -> bool:
-    return bool(settings.CREW.llm_model.startswith("openai:") or settings.KNOWLEDGE.embeddings_model != "wordllama")
+    return bool(settings.CREW.llm_model.startswith("openai:") or settings.KNOWLEDGE.embeddings_model not in LOCAL)

@@ -10,12 +10,12 @@ import json
 import re
 import time
 import uuid
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
 import numpy as np
 
+from knowledge.embeddings import local
 from providers.callbacks import body_json
 from providers.simulator import JSON, Simulator
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from langchain_core.messages import BaseMessage
-
-    from knowledge.embeddings import LocalModel
 
 EMBEDDING_SIZES = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
 CHAT_MODELS = ("gpt-5", "gpt-5-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-4o", "gpt-4o-mini")
@@ -185,16 +183,9 @@ def _tokens(text: str) -> int:
     return max(1, len(text) // CHARACTERS_PER_TOKEN)
 
 
-@cache
-def _model() -> LocalModel:
-    from knowledge.embeddings import LocalModel
-
-    return LocalModel()
-
-
 def _vectors(texts: list[str], size: int) -> Iterator[np.ndarray[Any, Any]]:
     """Unit vectors: the local model's 256 numbers, shortened, or followed by zeros."""
-    for vector in _model().embed(texts):
+    for vector in local().embed(texts):
         cut = np.zeros(size, dtype="<f4")
         cut[: len(vector)] = vector[:size]
         yield cut / (np.linalg.norm(cut) or 1)

@@ -31,16 +31,23 @@ def remote(*statuses: int) -> tuple[OpenAiModel, list[httpx.Request]]:
     ), seen
 
 
-def test_the_local_model_gives_unit_vectors_that_know_meaning() -> None:
-    candle, flame, tax = embed(["a burning candle", "the flame of a wick", "tax law"], model="wordllama")
+@pytest.mark.parametrize("model", ["wordllama-uncased", "wordllama"])
+def test_the_local_model_gives_unit_vectors_that_know_meaning(model: str) -> None:
+    candle, flame, tax = embed(["a burning candle", "the flame of a wick", "tax law"], model=model)
     assert len(candle) == DIMENSIONS
     assert math.isclose(math.hypot(*candle), 1, abs_tol=1e-3)
     assert math.dist(candle, flame) < math.dist(candle, tax) - 0.1
 
 
+def test_capitals_change_nothing_but_for_the_older_local_model() -> None:
+    for model, same in (("wordllama-uncased", True), ("wordllama", False)):
+        small, large = embed(["does insurance cover it?", "Does Insurance Cover It?"], model=model)
+        assert (small == large) is same
+
+
 def test_the_local_model_is_loaded_once_for_all_threads() -> None:
     with ThreadPoolExecutor(8) as pool:
-        vectors = list(pool.map(lambda _: embed(["light"], model="wordllama")[0], range(16)))
+        vectors = list(pool.map(lambda _: embed(["light"], model="wordllama-uncased")[0], range(16)))
     assert all(vector == vectors[0] for vector in vectors)
 
 

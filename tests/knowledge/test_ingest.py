@@ -71,7 +71,7 @@ def test_it_embeds_again_what_another_model_embedded(folder: Path, write: Write)
     ingest(folder)
     Chunk.objects.update(embedding_model="text-embedding-3-small")
     assert counts(ingest(folder)) == (0, 1, 0, 0)
-    assert Chunk.objects.get().embedding_model == "wordllama"
+    assert Chunk.objects.get().embedding_model == "wordllama-uncased"
 
 
 def test_it_prunes_only_what_is_gone_from_this_folder(folder: Path, write: Write, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ QUESTIONS = {
 }
 
 
-def chunks_of(project: str, vectors: list[list[float]], *, model: str = "wordllama") -> list[Chunk]:
+def chunks_of(project: str, vectors: list[list[float]], *, model: str = "wordllama-uncased") -> list[Chunk]:
     """Passages with vectors of our choice, in one document of their own."""
     document = Document.objects.create(
         path=f"{project or 'all'}-{model}.md", title=project, project=project, metadata=DocumentMetadata()

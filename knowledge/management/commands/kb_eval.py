@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.progress import Progress
 
 from knowledge.evaluation import LEGS, MEASURES, Outcome, ask, load, queries_in, summary
 from knowledge.sandbox import sandbox
@@ -47,9 +49,12 @@ class Command(BaseCommand):
 
 def _outcomes(documents: Path, judgements: Path, split: str) -> list[Outcome]:
     queries = queries_in(judgements, split)
-    with sandbox():
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress, sandbox():
+        storing = progress.add_task("storing the documents", total=None)
         load(documents)
-        return [ask(query) for query in queries]
+        progress.remove_task(storing)
+        return [ask(query) for query in progress.track(queries, description="asking")]
 
 
 def _json(result: dict[str, Any]) -> str:
@@ -78,13 +83,15 @@ def table(result: dict[str, Any]) -> str:
     lines = [f"{'':10}" + "".join(f"{name:>14}" for name in columns)]
     lines += [f"{leg:10}" + "".join(f"{result[leg][name]:14.3f}" for name in columns) for leg in LEGS]
     lines += [f"nDCG@10 of {kind or 'all'}: {_legs(means)}" for kind, means in result["by_kind"].items()]
-    lines += [
-        f"fused before {leg}: {lead['mean']:+.3f} (95 %: {lead['low']:+.3f} to {lead['high']:+.3f})"
-        for leg, lead in result["lead"].items()
-    ]
+    lines += [f"fused before {leg}: {_lead(lead)}" for leg, lead in result["lead"].items()]
+    lines += [f"nDCG@10 of fused otherwise ({name}): {gain:.3f}" for name, gain in result["compared"].items()]
     rates = ("false_answer_rate", "missed_answer_rate", "exact_recall_at_10", "filtered_recall_at_10")
     lines += [f"{name}: {result[name]:.3f}" for name in rates if result[name] is not None]
     return "\n".join([*lines, f"{result['queries']} queries"])
+
+
+def _lead(lead: dict[str, float]) -> str:
+    return f"{lead['mean']:+.3f} (95 %: {lead['low']:+.3f} to {lead['high']:+.3f})"
 
 
 def _legs(means: dict[str, float]) -> str:
