@@ -33,8 +33,6 @@ class LocalModel:
         package = Path(wordllama.__file__).parent
         self._model: Any = wordllama.WordLlama.load(cache_dir=package, disable_download=True, dim=DIMENSIONS)
         self._cased = cased
-        # The longer a token's vector, the more it tells.
-        self._lengths = np.maximum(np.linalg.norm(self._model.embedding, axis=1), 1e-6)
         # Words come again and again, and taking one apart costs twenty times as much as looking it up.
         self._tokens_of = lru_cache(REMEMBERED)(self._taken_apart)
 
@@ -52,9 +50,12 @@ class LocalModel:
         if not texts:
             return []
         asked, *told = map(self._tokens, (query, *texts))
-        weights = self._lengths[asked] / (self._lengths[asked].sum() or 1)
         every, places = np.unique(np.concatenate(told), return_inverse=True)
-        likes = weights[:, None] * (self._directions(asked) @ self._directions(every).T)
+        # The longer a token's vector, the more it tells, so the query's stay as they are. The table is not looked at as
+        # a whole: pages that nobody has read take no memory.
+        weighted = self._model.embedding[asked]
+        weighted = weighted / (np.linalg.norm(weighted, axis=1).sum() or 1)
+        likes = weighted @ self._directions(every).T
         ends = np.cumsum([len(tokens) for tokens in told])[:-1]
         return [float(likes[:, here].max(axis=1, initial=0).sum()) for here in np.split(places, ends)]
 
@@ -65,5 +66,6 @@ class LocalModel:
         return tuple(self._model.tokenizer.encode(word, add_special_tokens=False).ids)
 
     def _directions(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
-        directions: NDArray[np.float32] = self._model.embedding[tokens] / self._lengths[tokens][:, None]
+        vectors = self._model.embedding[tokens]
+        directions: NDArray[np.float32] = vectors / np.maximum(np.linalg.norm(vectors, axis=1), 1e-6)[:, None]
         return directions
